@@ -1,0 +1,8 @@
+/* ids.h - random names. */
+#pragma once
+
+#define UUID_SIZE 37
+#define HEX_ID_SIZE 33
+
+void uuid_v4(char out[UUID_SIZE]);     /* "3f6c...": 36 chars, lowercase, RFC 4122 version 4 */
+void hex_id(char out[HEX_ID_SIZE]);    /* 32 lowercase hex chars: request ids */

@@ -1,0 +1,47 @@
+/* config.h - a service's settings: flags, then environment, then defaults, from one table.
+ *
+ * Go's flag rules, so that the arguments of existing Deployments keep working: -x, --x, --x=v, --x v; a boolean
+ * needs "=" to be set to anything but true. `--help` prints the table, `--version` the version. Environment names
+ * are given per option. Arguments that are not flags are left in config.args for programs with subcommands. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/error.h"
+
+enum config_kind {
+    CONFIG_STRING,   /* const char *: borrowed from argv, environ or the default */
+    CONFIG_BOOL,     /* bool */
+    CONFIG_INT,      /* int64_t */
+    CONFIG_DURATION, /* int64_t milliseconds, Go spelling */
+    CONFIG_IGNORED,  /* accepted and unused; keeps OpenSandbox's arguments legal. Takes a value. */
+    CONFIG_IGNORED_BOOL,
+};
+
+struct config_option {
+    const char *flag;          /* without dashes */
+    const char *env;           /* NULL: no environment variable */
+    enum config_kind kind;
+    size_t offset;             /* into the settings struct */
+    const char *default_value; /* text, parsed like a flag's value; NULL: zero */
+    const char *help;          /* one sentence; NULL hides the option from --help */
+    bool secret;               /* may come from the environment or a file only: a flag is refused */
+};
+#define CONFIG_END {NULL, NULL, CONFIG_STRING, 0, NULL, NULL, false}
+
+struct config_program {
+    const char *name;
+    const char *synopsis; /* "[flags]" or "<command> [flags]" */
+    const char *about;    /* a few lines for --help */
+    const struct config_option *options;
+};
+
+enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK /* --help or --version was printed */ };
+
+/* Fills the zeroed struct at `settings`. Non-flag arguments are moved to the front of argv (argv[0] stays) and
+ * counted in *ret_argc; everything after "--" is such an argument.
+ * -1, ERR_INVALID: unknown flag or bad value; the text says which flag, what was wanted, and names --help. */
+int config_load(const struct config_program *program, int argc, char **argv, void *settings, int *ret_argc,
+                enum config_outcome *ret_outcome, struct error *err);

@@ -1,0 +1,66 @@
+/* rpc/server.h - a gRPC server for protobuf-c services on gRPC core.
+ *
+ * One NEXT completion queue, a few pollers, a worker pool for unary methods, a thread per stream up to a bound.
+ * grpc.health.v1.Health is always served. Unknown methods answer UNIMPLEMENTED.
+ * In a handler all memory is the call's (rpc_alloc, the request, the response) and goes with it. */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/error.h"
+
+struct rpc_server;
+struct rpc_call;
+
+/* 0: `response` (a zero-initialised message of the right type, in the call's memory) is sent; -1: err is sent. */
+typedef int rpc_unary_fn(struct rpc_call *call, const void *request, void *response, struct error *err);
+/* Sends messages by rpc_send(); returns 0 for OK, -1 for err. Runs on its own thread and may block. */
+typedef int rpc_stream_fn(struct rpc_call *call, const void *request, struct error *err);
+
+struct rpc_method {
+    const char *name;      /* as in the .proto */
+    rpc_unary_fn *unary;   /* exactly one of the two */
+    rpc_stream_fn *stream; /* server stream */
+};
+
+struct rpc_server_options {
+    unsigned pollers;      /* 0: 2 */
+    unsigned workers;      /* threads for unary methods; 0: 8 */
+    unsigned max_calls;    /* queued and running unary calls; RESOURCE_EXHAUSTED above. 0: 1024 */
+    unsigned max_streams;  /* 0: 256 */
+    size_t max_message;    /* bytes, both ways; 0: 4 MiB */
+};
+
+struct rpc_server *rpc_server_new(const struct rpc_server_options *options);
+/* `methods` ends with a row whose name is NULL and outlives the server; `self` is what rpc_self() answers.
+ * Before rpc_server_start. A method of the descriptor without a row answers UNIMPLEMENTED. */
+void rpc_server_add(struct rpc_server *server, const ProtobufCServiceDescriptor *service,
+                    const struct rpc_method *methods, void *self);
+/* "127.0.0.1:0", "unix:/run/stasis/agent.sock". A socket file is made with mode 0600 and guarded by a lock file
+ * (path + ".lock"), so a live server's socket is never taken over.
+ * ERR_UNAVAILABLE: another process serves there. *ret_port (may be NULL): the port, 0 for unix. */
+int rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port, struct error *err);
+void rpc_server_start(struct rpc_server *server);
+/* Refuses new calls, waits up to grace_ms for running ones, cancels the rest, waits for their handlers. */
+void rpc_server_stop(struct rpc_server *server, int64_t grace_ms);
+void rpc_server_free(struct rpc_server *server); /* stopped, or never started */
+
+/* grpc.health.v1: service "" is the server as a whole. Watchers are told. */
+void rpc_health_set(struct rpc_server *server, const char *service, bool serving);
+
+void *rpc_self(const struct rpc_call *call);
+void *rpc_alloc(struct rpc_call *call, size_t size); /* zeroed; gone with the call */
+char *rpc_strdup(struct rpc_call *call, const char *text); /* NULL gives "" */
+char *rpc_printf(struct rpc_call *call, const char *fmt, ...) PRINTF(2, 3);
+const char *rpc_header(const struct rpc_call *call, const char *key); /* request metadata; NULL absent */
+const char *rpc_method_name(const struct rpc_call *call);
+int64_t rpc_ms_left(const struct rpc_call *call); /* INT64_MAX: no deadline */
+bool rpc_cancelled(const struct rpc_call *call);  /* by the client, its deadline, or a stopping server */
+/* Calls fn(self) once when the call is cancelled, on another thread, possibly at once; fn must not block.
+ * Ends with the call. Use it to wake what the handler waits for. */
+void rpc_on_cancel(struct rpc_call *call, void (*fn)(void *self), void *self);
+/* Blocks until the client may take more; ERR_CANCELLED: the call is over. */
+int rpc_send(struct rpc_call *call, const ProtobufCMessage *message, struct error *err);
