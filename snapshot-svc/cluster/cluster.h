@@ -1,0 +1,94 @@
+/* cluster.h - the cluster port: what the reconcilers need of a Kubernetes-like store, and nothing more.
+ *
+ * Objects are JSON as kube-apiserver speaks it (apiVersion, kind, metadata, spec, status). Two implementations pass one
+ * test suite: cluster/local (SQLite) and cluster/kube. The rules both keep:
+ *   - every write gives a new metadata.resourceVersion; a spec change also raises metadata.generation, metadata and
+ *     status changes do not; setting deletionTimestamp does; an update that changes nothing writes nothing
+ *   - status is a subresource: patch_status changes only status, patch changes everything but status
+ *   - an object with finalizers is not removed by delete: it gets deletionTimestamp, and goes with its last finalizer
+ *   - children are removed after their owner (owner reference by uid, background propagation)
+ * Preconditions: resource_version / uid may be NULL for "whatever is there".
+ * Errors of all calls: ERR_NOT_FOUND, ERR_EXISTS (create), ERR_CONFLICT (precondition), ERR_INVALID (schema),
+ * ERR_DENIED, ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CANCELLED.
+ * Threads: any number at once. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/error.h"
+
+enum cluster_kind {
+    KIND_BATCH_SANDBOX,
+    KIND_SANDBOX_SNAPSHOT,
+    KIND_POD,
+    KIND_SECRET,
+    KIND_EVENT,
+    KIND_MAX
+};
+
+struct cluster_kind_info {
+    const char *api_version; /* "sandbox.opensandbox.io/v1alpha1" */
+    const char *kind;        /* "BatchSandbox" */
+    const char *plural;      /* "batchsandboxes" */
+};
+const struct cluster_kind_info *cluster_kind_info(enum cluster_kind kind);
+
+enum watch_event_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK };
+
+/* `object` is borrowed for the call (a bookmark carries metadata.resourceVersion only). On the watcher's thread. */
+typedef void cluster_watch_fn(void *self, enum watch_event_type type, json_t *object);
+
+struct cluster_watch; /* a running watch: opened, then driven by its owner's thread */
+
+struct cluster;
+struct cluster_ops {
+    void (*free)(struct cluster *cluster);
+    int (*get)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name, json_t **ret_object,
+               struct error *err);
+    /* *ret_items: JSON array; *ret_version: the list's resourceVersion, malloc'ed. ns NULL: all namespaces. */
+    int (*list)(struct cluster *cluster, enum cluster_kind kind, const char *ns, json_t **ret_items,
+                char **ret_version, struct error *err);
+    int (*create)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const json_t *object,
+                  json_t **ret_object, struct error *err);
+    /* RFC 7396 merge patch. `ret_object` may be NULL. */
+    int (*patch)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
+                 const json_t *merge_patch, const char *resource_version, json_t **ret_object, struct error *err);
+    int (*patch_status)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
+                        const json_t *merge_patch, const char *resource_version, json_t **ret_object,
+                        struct error *err);
+    /* grace_s < 0: the object's own default. Deleting what is already being deleted succeeds. */
+    int (*remove)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name, const char *uid,
+                  int grace_s, struct error *err);
+    /* Events after resource_version. watch_run() calls fn for each until the watch is stopped (ERR_CANCELLED), breaks
+     * (ERR_UNAVAILABLE) or the version is too old (ERR_STATE, reason "Expired": list again). */
+    int (*watch_open)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *resource_version,
+                      struct cluster_watch **ret_watch, struct error *err);
+    int (*watch_run)(struct cluster_watch *watch, cluster_watch_fn *fn, void *self, struct error *err);
+    void (*watch_stop)(struct cluster_watch *watch); /* any thread */
+    void (*watch_free)(struct cluster_watch *watch);
+};
+
+/* First member of every implementation. */
+struct cluster {
+    const struct cluster_ops *ops;
+};
+
+/* The calls as callers write them: cluster_get(cluster, KIND_POD, ns, name, &pod, err), ... */
+#define cluster_get(c, ...)          ((c)->ops->get((c), __VA_ARGS__))
+#define cluster_list(c, ...)         ((c)->ops->list((c), __VA_ARGS__))
+#define cluster_create(c, ...)       ((c)->ops->create((c), __VA_ARGS__))
+#define cluster_patch(c, ...)        ((c)->ops->patch((c), __VA_ARGS__))
+#define cluster_patch_status(c, ...) ((c)->ops->patch_status((c), __VA_ARGS__))
+#define cluster_remove(c, ...)       ((c)->ops->remove((c), __VA_ARGS__))
+#define cluster_watch_open(c, ...)   ((c)->ops->watch_open((c), __VA_ARGS__))
+#define cluster_watch_run(c, ...)    ((c)->ops->watch_run(__VA_ARGS__))
+#define cluster_watch_stop(c, w)     ((c)->ops->watch_stop(w))
+#define cluster_watch_free(c, w)     ((c)->ops->watch_free(w))
+
+__attribute__((unused)) static inline void cluster_free(struct cluster *cluster)
+{
+    if (cluster)
+        cluster->ops->free(cluster);
+}
