@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/base/cleanup.h"
 #include "shared/base/error.h"
 
 #define DIGEST_TEXT_SIZE sizeof("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
@@ -23,9 +24,10 @@ bool digest_is_set(const struct digest *digest); /* false for a zeroed struct */
 /* The digest of bytes in memory. */
 struct digest digest_of(const void *bytes, size_t length);
 
-/* Streaming: init, update..., finish; finish also frees. hasher_free() is for the way out on an error. */
+/* Streaming: new, update..., finish; finish also frees. hasher_free() is for the way out on an error. */
 struct hasher;
 struct hasher *hasher_new(void);
 void hasher_update(struct hasher *hasher, const void *bytes, size_t length);
 struct digest hasher_finish(struct hasher *hasher);
 void hasher_free(struct hasher *hasher);
+DEFINE_FREEP(hasher, struct hasher, hasher_free)
