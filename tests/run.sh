@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Runs the tests. On a fresh Debian 12 machine it installs what they need first.
+#
+#   tests/run.sh                     everything
+#   tests/run.sh unit                planners, parsers, modules: no services
+#   tests/run.sh integration         modules against a real containerd, registry and SQLite
+#   tests/run.sh e2e                 the whole product through its public doors, faults included
+#   tests/run.sh --preset release    with another build than "check" (ASan, UBSan, -Werror); may be repeated
+#   tests/run.sh --only REGEX        only the tests whose name matches
+#
+# Every case is counted; the last line is "N passed, N failed, N skipped". Exit 0 only if none failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+presets=() parts=() only=
+while [ $# -gt 0 ]; do
+    case "$1" in
+    unit | integration | e2e) parts+=("$1") ;;
+    --preset) presets+=("${2:?--preset needs a name: dev, check, tsan or release}"); shift ;;
+    --only) only=${2:?--only needs a regular expression}; shift ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "tests/run.sh: unknown argument '$1' (see --help)" >&2; exit 2 ;;
+    esac
+    shift
+done
+[ ${#parts[@]} -gt 0 ] || parts=(unit integration e2e)
+[ ${#presets[@]} -gt 0 ] || presets=(check release)
+
+deploy/install-deps.sh test
+
+passed=0 failed=0 skipped=0
+
+# Reads `ctest -V` output: CMocka's totals where a program prints them, else one case per program.
+count_cases() {
+    awk '
+        function close_test() { if (name != "") { if (!seen) p++; name = ""; seen = 0 } }
+        { sub(/\r$/, "") }
+        match($0, /\[  PASSED  \] [0-9]+ test/)  { split(substr($0, RSTART), w, " "); p += w[4]; seen = 1 }
+        match($0, /\[  FAILED  \].*: [0-9]+ test\(s\), listed below/) { n = $0; sub(/ test\(s\), listed below.*/, "", n); sub(/.*: /, "", n); f += n; seen = 1; own_failure = 1 }
+        match($0, /\[  SKIPPED \].*: [0-9]+ test\(s\), listed below/) { n = $0; sub(/ test\(s\), listed below.*/, "", n); sub(/.*: /, "", n); s += n; seen = 1 }
+        /^ *[0-9]+\/[0-9]+ Test +#[0-9]+:/ {
+            if (/   Passed /) { if (!seen) p++ }
+            else if (/\*\*\*Skipped/) { if (!seen) s++ }
+            else if (!own_failure) f++
+            seen = 0; own_failure = 0
+        }
+        END { printf "%d %d %d\n", p, f, s }' "$1"
+}
+
+run_part() { # preset, label
+    local log status=0 p f s started
+    log="build/$1/test-$2.log"
+    started=$(date +%s)
+    ctest --test-dir "build/$1" -L "^$2\$" ${only:+-R "$only"} -V >"$log" 2>&1 || status=$?
+    read -r p f s < <(count_cases "$log")
+    if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
+        f=1
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    printf '%-8s %-12s %5d passed %3d failed %3d skipped  %4ds\n' "$1" "$2" "$p" "$f" "$s" $(($(date +%s) - started))
+    if [ "$f" -ne 0 ]; then
+        grep -E '\*\*\*(Failed|Timeout|Exception)|\[  FAILED  \]|ERROR: AddressSanitizer|runtime error|SUMMARY:' "$log" | head -40 || true
+        echo "--- end of $log:"
+        tail -n 60 "$log"
+    fi
+}
+
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
+for preset in "${presets[@]}"; do
+    mkdir -p "build/$preset"
+    log="build/$preset/build.log"
+    echo "building $preset"
+    if ! { cmake --preset "$preset" -DCMAKE_C_COMPILER_LAUNCHER=ccache && cmake --build --preset "$preset"; } >"$log" 2>&1; then
+        grep -E -A8 'error|FAILED' "$log" | head -80 || tail -n 40 "$log"
+        echo "tests/run.sh: the build '$preset' failed, see $log" >&2
+        failed=$((failed + 1))
+        continue
+    fi
+    for part in "${parts[@]}"; do
+        run_part "$preset" "$part"
+    done
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
