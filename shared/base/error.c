@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/base/utf8.h"
+
 static const struct {
     const char *name;
     bool transient;
@@ -68,19 +70,30 @@ static enum error_code code_of_errno(int sys_errno)
     }
 }
 
+/* A story cut short is still a story, but it must stay UTF-8 or nobody can send it on. */
+static void end_whole(struct error *err, int untruncated_length)
+{
+    if (untruncated_length >= (int)sizeof(err->text))
+        err->text[utf8_cut_length(err->text, sizeof(err->text) - 1)] = '\0';
+}
+
 int error_set(struct error *err, enum error_code code, const char *fmt, ...)
 {
+    char story[sizeof(err->text)]; /* the arguments may point into *err */
     va_list args;
+
     va_start(args, fmt);
-    *err = (struct error){.code = code};
-    (void)vsnprintf(err->text, sizeof(err->text), fmt, args); /* a story cut short is still a story */
+    int length = vsnprintf(story, sizeof(story), fmt, args);
     va_end(args);
+    *err = (struct error){.code = code};
+    memcpy(err->text, story, sizeof(story));
+    end_whole(err, length);
     return -1;
 }
 
 int error_wrap(struct error *err, const char *fmt, ...)
 {
-    char story[sizeof(err->text)];
+    char story[sizeof(err->text)], inner[sizeof(err->text)];
     va_list args;
 
     va_start(args, fmt);
@@ -88,10 +101,9 @@ int error_wrap(struct error *err, const char *fmt, ...)
     va_end(args);
     if (length < 0)
         return -1;
-    size_t used = strnlen(story, sizeof(story) - 1);
-    if (used < sizeof(story) - 1)
-        (void)snprintf(story + used, sizeof(story) - used, ": %s", err->text);
-    memcpy(err->text, story, sizeof(story));
+    memcpy(inner, err->text, sizeof(inner));
+    length = snprintf(err->text, sizeof(err->text), "%s: %s", story, inner);
+    end_whole(err, length);
     return -1;
 }
 
@@ -104,9 +116,9 @@ int error_sys(struct error *err, int sys_errno, const char *fmt, ...)
     (void)vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
     *err = (struct error){.code = code_of_errno(sys_errno), .sys_errno = sys_errno};
-    const char *reason = strerror_r(sys_errno, detail, sizeof(detail));
-    size_t room = sizeof(err->text) - strnlen(reason, sizeof(detail)) - 3;
-    (void)snprintf(err->text, sizeof(err->text), "%.*s: %s", (int)room, what, reason);
+    const char *why = strerror_r(sys_errno, detail, sizeof(detail));
+    size_t room = utf8_cut_length(what, strnlen(what, sizeof(err->text) - strnlen(why, sizeof(detail)) - 3));
+    (void)snprintf(err->text, sizeof(err->text), "%.*s: %s", (int)room, what, why);
     return -1;
 }
 
