@@ -8,7 +8,9 @@
  *   };
  *
  * One message shape: "layers[2].digest: want sha256: and 64 hex digits, got \"md5:...\"".
- * Unknown members are ignored. JSON null counts as absent. Built on jansson. */
+ * Unknown members are ignored. JSON null counts as absent. Messages never quote a value, except a digest or a time
+ * of the wrong form: the rest may be secret. Built on jansson.
+ * Threads: values and structs belong to one thread at a time; nothing here locks. */
 #pragma once
 
 #include <jansson.h>
@@ -29,7 +31,7 @@ enum json_kind {     /* what the struct member is */
     JSON_TIME,       /* int64_t Unix milliseconds, from RFC 3339; 0 absent */
     JSON_STR_LIST,   /* struct json_strings */
     JSON_STR_MAP,    /* struct json_map: object with string values */
-    JSON_OBJECT,     /* a nested struct, read by .fields */
+    JSON_STRUCT,     /* a nested struct, read by .fields (jansson has taken the name JSON_OBJECT) */
     JSON_LIST,       /* struct json_list of nested structs, read by .fields, each .item_size bytes */
     JSON_ANY,        /* json_t *: kept as it is, a new reference */
     JSON_ANY_OBJECT, /* json_t *: must be an object */
@@ -43,7 +45,7 @@ struct json_field {
     enum json_kind kind;
     size_t offset;
     unsigned flags;
-    const struct json_field *fields; /* JSON_OBJECT, JSON_LIST */
+    const struct json_field *fields; /* JSON_STRUCT, JSON_LIST */
     size_t item_size;                /* JSON_LIST */
 };
 #define JSON_FIELDS_END {NULL, JSON_STR, 0, 0, NULL, 0}
@@ -66,12 +68,14 @@ struct json_list {
     size_t count;
 };
 
-/* Parses text of known length (NUL bytes are refused, nesting and size are bounded by the caller's length).
- * *ret_doc is the caller's. ERR_INVALID: "<what>: line 1 column 5: ...". */
+/* Parses text of known length, any JSON value (NUL characters and members named twice are refused, nesting is bounded by
+ * jansson's 2048, size by the caller's length). *ret_doc is the caller's. ERR_INVALID: "<what>: line 1 column 5: ...". */
 int json_parse(const char *text, size_t length, const char *what, json_t **ret_doc, struct error *err);
 
 /* Fills the zeroed struct at `out`. On failure what was filled so far is freed again.
- * ERR_INVALID: wrong kind, missing member, out of range; the path starts with `what` when that is not "". */
+ * An absent JSON_STRUCT is read as an empty one would be, so its JSON_TRISTATE members become -1.
+ * ERR_INVALID: wrong kind, missing member, out of range; the path starts with `what` when that is not "".
+ * ERR_EXHAUSTED: no memory for a JSON_LIST (count comes from the document, item_size from the table). */
 int json_read(const json_t *object, const struct json_field *fields, const char *what, void *out,
               struct error *err);
 
@@ -79,11 +83,13 @@ int json_read(const json_t *object, const struct json_field *fields, const char 
 void json_free_fields(const struct json_field *fields, void *out);
 
 /* A new object holding every member that is not absent (NULL string, empty list or map, tristate -1, zero time,
- * unset digest); JSON_BOOL, JSON_INT*, JSON_SIZE are always written. */
+ * unset digest); JSON_BOOL, JSON_INT*, JSON_SIZE are always written. What is JSON_REQUIRED is written even when empty.
+ * A JSON_STRUCT in which every member is absent, false or 0 is absent itself.
+ * Bytes that are no UTF-8 become U+FFFD. */
 json_t *json_write(const struct json_field *fields, const void *in);
 
 const char *json_map_get(const struct json_map *map, const char *key); /* NULL: absent */
-void json_map_set(struct json_map *map, const char *key, const char *value);
+void json_map_set(struct json_map *map, const char *key, const char *value); /* both are copied */
 void json_map_free(struct json_map *map);
 void json_strings_add(struct json_strings *list, const char *text);
 void json_strings_free(struct json_strings *list);
