@@ -83,8 +83,8 @@ int json_read(const json_t *object, const struct json_field *fields, const char 
 void json_free_fields(const struct json_field *fields, void *out);
 
 /* A new object holding every member that is not absent (NULL string, empty list or map, tristate -1, zero time,
- * unset digest); JSON_BOOL, JSON_INT*, JSON_SIZE are always written. What is JSON_REQUIRED is written even when empty.
- * A JSON_STRUCT in which every member is absent, false or 0 is absent itself.
+ * unset digest); JSON_BOOL, JSON_INT*, JSON_SIZE are always written. A JSON_REQUIRED list, map or
+ * struct is written even when empty. Any other JSON_STRUCT in which every member is absent, false or 0 is absent itself.
  * Bytes that are no UTF-8 become U+FFFD. */
 json_t *json_write(const struct json_field *fields, const void *in);
 
