@@ -4,6 +4,8 @@
  *   log_info("layer pushed", log_u64("bytes", sent));     {"time":...,"level":"info","msg":"layer pushed",...}
  *
  * Two formats: "json" (one object a line) and "human" (for a terminal). Output is stderr unless set otherwise.
+ * Values may be any bytes: what is no UTF-8 becomes U+FFFD, control characters are escaped, a value is cut at 8 KiB.
+ * A key given twice (in a scope and inside it) appears once, with the innermost value. errno is left alone.
  * Library code logs at debug level only; the edge (RPC handler, reconcile worker) logs each failure once.
  * No token, Secret or Authorization value is ever a field.
  * Threads: any; a line is written with one write(2). */
@@ -45,8 +47,10 @@ static inline struct log_field log_bool(const char *key, bool value)
     return (struct log_field){.key = key, .kind = LOG_FIELD_BOOL, .value.boolean = value};
 }
 
-/* Before the first thread. `service` is a field of every line. */
+/* Before the first thread. `service` is a field of every line and lives as long as the process. Until then: info
+ * level, JSON, no service. Human lines are coloured when the output is a terminal and NO_COLOR is not set. */
 void log_setup(const char *service, enum log_level level, enum log_format format);
+void log_set_output(int fd); /* borrowed; before the first thread, too. For tests and tools; 2 otherwise */
 int log_level_parse(const char *text, enum log_level *ret_level, struct error *err);
 int log_format_parse(const char *text, enum log_format *ret_format, struct error *err);
 
