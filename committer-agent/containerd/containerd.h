@@ -1,0 +1,35 @@
+/* containerd/containerd.h - a connection to a containerd: what all calls of this folder share.
+ *
+ *   containers.h  the containers of a pod          tasks.h   freeze, thaw, processes      freeze.h  the
+ * guards around it snapshots.h   mounts, parents; overlay.h       images.h  content.h  leases.h  diff.h
+ * events.h
+ *
+ * Errors carry the code of containerd's answer; where committer.proto has a word for the failure, the call's
+ * comment names the reason. A containerd that is away or still starting is ERR_UNAVAILABLE. Every unary call
+ * ends within a limit of its own. Threads: one connection serves any number of them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/cleanup.h"
+#include "shared/base/error.h"
+#include "shared/rpc/client.h"
+
+struct containerd;
+
+#define CONTAINERD_NAMESPACE "k8s.io" /* where CRI keeps its containers */
+
+/* `socket` is a path ("/run/containerd/containerd.sock"); namespace NULL: CONTAINERD_NAMESPACE. Connects at
+ * the first call. */
+struct containerd *containerd_new(const char *socket, const char *containerd_namespace);
+void containerd_free(struct containerd *containerd);
+DEFINE_FREEP(containerd, struct containerd, containerd_free)
+
+/* *ret_version is the caller's: "1.6.20~ds1". Also the way to ask whether it is there at all. */
+int containerd_version(struct containerd *containerd, char **ret_version, struct error *err);
+
+/* For services that are not of this folder but on the same socket (CRI). Borrowed. */
+struct rpc_channel *containerd_get_channel(struct containerd *containerd);
+const char *containerd_get_namespace(const struct containerd *containerd);

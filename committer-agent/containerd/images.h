@@ -1,0 +1,18 @@
+/* containerd/images.h - image records: a name and the descriptor it points to. */
+#pragma once
+
+#include "committer-agent/containerd/containerd.h"
+#include "shared/base/digest.h"
+
+struct image_record {
+    char *name;
+    char *media_type; /* of a manifest or an index */
+    struct digest digest;
+    uint64_t size_bytes;
+};
+
+/* ERR_NOT_FOUND, ImageNotFound; ERR_CORRUPT: the record has no usable digest. */
+int image_get(struct containerd *containerd, const char *name, struct image_record *ret_image,
+              struct error *err);
+void image_record_done(struct image_record *image);
+#define SCOPED_IMAGE_RECORD __attribute__((cleanup(image_record_done)))
