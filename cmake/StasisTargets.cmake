@@ -42,3 +42,13 @@ function(stasis_unit_test name)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
 endfunction()
+
+# stasis_integration_test(NAME SOURCES test_x.c LINKS x): the same against real servers that the test starts itself;
+# label "integration". A test whose server is not installed skips (exit code 77).
+function(stasis_integration_test name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE stasis_options ${ARG_LINKS} PkgConfig::CMOCKA)
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    set_tests_properties(${name} PROPERTIES LABELS integration TIMEOUT 600 SKIP_RETURN_CODE 77)
+endfunction()
