@@ -1,8 +1,9 @@
 /* config.h - a service's settings: flags, then environment, then defaults, from one table.
  *
  * Go's flag rules, so that the arguments of existing Deployments keep working: -x, --x, --x=v, --x v; a boolean
- * needs "=" to be set to anything but true. `--help` prints the table, `--version` the version. Environment names
- * are given per option. Arguments that are not flags are left in config.args for programs with subcommands. */
+ * needs "=" to be set to anything but true. Unlike Go's, flags may follow arguments. `--help` (`-h`) prints the table,
+ * `--version` the version. Environment names are given per option. Arguments that are not flags are left in argv for
+ * programs with subcommands. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "shared/base/error.h"
+#include "shared/base/strbuf.h"
 
 enum config_kind {
     CONFIG_STRING,   /* const char *: borrowed from argv, environ or the default */
@@ -40,8 +42,13 @@ struct config_program {
 
 enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK /* --help or --version was printed */ };
 
-/* Fills the zeroed struct at `settings`. Non-flag arguments are moved to the front of argv (argv[0] stays) and
- * counted in *ret_argc; everything after "--" is such an argument.
- * -1, ERR_INVALID: unknown flag or bad value; the text says which flag, what was wanted, and names --help. */
+/* Fills the zeroed struct at `settings`. A flag given twice counts as given last; an environment variable that is empty
+ * counts as not set. Non-flag arguments are moved to the front of argv: argv[0] stays, they are argv[1] to
+ * argv[*ret_argc], then comes NULL. Everything after "--" is such an argument.
+ * -1, ERR_INVALID: unknown flag or bad value; the text says which flag, what was wanted, and names --help. It never
+ * quotes the value of a secret. */
 int config_load(const struct config_program *program, int argc, char **argv, void *settings, int *ret_argc,
                 enum config_outcome *ret_outcome, struct error *err);
+
+/* What --help prints. */
+void config_help(const struct config_program *program, struct strbuf *out);
