@@ -167,11 +167,6 @@ static enum MHD_Result take_body(struct http_exchange *exchange, const char *byt
     return MHD_YES;
 }
 
-static void set_idle_timeout(struct http_exchange *exchange, unsigned seconds)
-{
-    (void)MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
-}
-
 static enum MHD_Result run_handler(struct http_exchange *exchange)
 {
     static const char silent[] =
@@ -183,10 +178,8 @@ static enum MHD_Result run_handler(struct http_exchange *exchange)
     server->running++;
     pthread_mutex_unlock(&server->lock);
 
-    set_idle_timeout(exchange, 0);
     server->handler(server->self, exchange);
     http_on_client_gone(exchange, NULL, NULL);
-    set_idle_timeout(exchange, server->idle_timeout_s);
 
     if (exchange->status == 0)
         http_answer(exchange, 500, "application/json", silent, sizeof(silent) - 1);
