@@ -4,7 +4,31 @@
  * and never looks elsewhere; it may run twice on the same state, so what it creates is named after its owner and what
  * it writes carries the resourceVersion it was decided on. The executor stops at the first action that fails and the
  * key is tried again with backoff; so the order of actions is the crash story: the acknowledging status write comes
- * before its side effects. */
+ * before its side effects.
+ *
+ * What the executor promises for each action:
+ *   PATCH, PATCH_STATUS  `body` is a merge patch of the whole object: {"metadata":{...},"spec":{...}} or {"status":{...}}.
+ *                        A plan holds at most one write with a resourceVersion per object, so versions need no chaining.
+ *                        ERR_CONFLICT: plan again on a fresh read.
+ *   CREATE               names are derived, never random. ERR_EXISTS is success when the object that is there has the
+ *                        same controller owner (uid) as `body`; otherwise it is an error. So a cache that has not seen the
+ *                        object yet does no harm, and no expectations are kept. Any other refusal (ERR_INVALID,
+ *                        ERR_DENIED, ...) posts a Warning Event with reason `on_failure` and the error's text on the
+ *                        plan's object, when `on_failure` is set; transient errors do not.
+ *   DELETE               ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name).
+ *   COMMIT               idempotent: starts the commit, attaches to it, or does nothing while it is being followed.
+ *                        The dispatcher keeps trying while the agent cannot be reached, has no slot, or another commit
+ *                        works on the pod, until deadline_ms; then the view is FAILED with reason AgentUnreachable (or the
+ *                        agent's). Each change of the view wakes the snapshot's key and that of its sandbox, progress
+ *                        at most once a second.
+ *   RELEASE_KILL         repeatable: a key that was already released with KILL is success. When the hold ran out or the
+ *                        agent never heard of the key, it fails and the view becomes FAILED with HoldExpired or
+ *                        CommitLost, so the pod that follows in the plan is not deleted.
+ *   CANCEL               an unknown key is success.
+ *   EVENT                best effort: a failing one neither stops the plan nor retries it.
+ *
+ * Which keys to wake: a pod wakes its owner and every unfinished snapshot of that sandbox; a snapshot wakes the sandbox
+ * named by spec.sandboxName and the other unfinished snapshots of that sandbox; a sandbox wakes its snapshots. */
 #pragma once
 
 #include <jansson.h>
@@ -38,6 +62,7 @@ struct action {
     char *uid;              /* DELETE: precondition; EVENT: of the object */
     char *resource_version; /* PATCH, PATCH_STATUS: precondition, NULL for none */
     json_t *body;           /* PATCH*, CREATE */
+    char *on_failure;       /* CREATE: reason of the Event that tells of a refusal, or NULL */
     int grace_s;            /* DELETE; -1: default */
 
     char *node;             /* COMMIT, RELEASE_KILL, CANCEL: whose agent */
@@ -46,7 +71,8 @@ struct action {
     struct commit_target *targets;     /* COMMIT */
     size_t target_count;
     bool hold;              /* COMMIT: stay frozen until released (pause), or thaw after the capture (live snapshot) */
-    int64_t timeout_ms;     /* COMMIT */
+    int64_t timeout_ms;     /* COMMIT: of the whole commit; what is left of it when attaching, at least 1 */
+    int64_t deadline_ms;    /* COMMIT: Unix ms; until then an agent that cannot be reached is tried again */
 
     char *reason, *message; /* EVENT */
     bool warning;           /* EVENT: type Warning, else Normal */
@@ -64,7 +90,10 @@ struct plan {
 struct action *plan_add(struct plan *plan, enum action_type type);
 /* Keeps the earliest. */
 void plan_requeue_at(struct plan *plan, int64_t unix_ms);
-void plan_done(struct plan *plan);
+void plan_done(struct plan *plan); /* frees every action; the plan may be used again */
+#define SCOPED_PLAN __attribute__((cleanup(plan_done)))
+
+const char *action_type_name(enum action_type type); /* "PATCH_STATUS" */
 
 /* The commit of a snapshot as the dispatcher knows it (memory only; the journal of the agent is the truth). */
 enum commit_state {

@@ -1,0 +1,36 @@
+/* names.h - keys and derived names. Spec: contract/crds.md §6. All answers are the caller's to free. */
+#pragma once
+
+#include <stdint.h>
+
+#include "shared/base/error.h"
+
+#define LABEL_SANDBOX_NAME "batch-sandbox.sandbox.opensandbox.io/name"
+#define LABEL_POD_INDEX    "batch-sandbox.sandbox.opensandbox.io/pod-index"
+#define LABEL_SANDBOX_ID   "opensandbox.io/id"
+
+#define ANNOTATION_ENDPOINTS "sandbox.opensandbox.io/endpoints"
+/* N of the last pause (or, on a snapshot, of its pause): the tag is snap-gen<N>. Never reused, gaps are
+ * harmless. */
+#define ANNOTATION_PAUSE_CYCLE "sandbox.opensandbox.io/pause-cycle"
+/* Which pause that N belongs to: the pauseObservedGeneration written when it was accepted. */
+#define ANNOTATION_PAUSE_CYCLE_OF "sandbox.opensandbox.io/pause-cycle-of"
+/* {"<container>":"<image>"}: what the last resume wrote into the template; shard patches do not override it.
+ */
+#define ANNOTATION_RESTORED_IMAGES "sandbox.opensandbox.io/restored-images"
+
+#define FINALIZER_SNAPSHOT     "sandboxsnapshot.sandbox.opensandbox.io/cleanup"
+#define FINALIZER_TASK_CLEANUP "batch-sandbox.sandbox.opensandbox.io/task-cleanup"
+
+char *name_pod(const char *sandbox, int32_t index); /* "<bs>-<index>" */
+char *name_internal_snapshot(const char *sandbox);  /* "<bs>-pause" */
+char *name_label_value(const char *name);           /* itself, or cut and hashed to 63 characters */
+
+char *tag_internal(int64_t cycle);           /* "snap-gen<N>" */
+char *tag_public(const char *snapshot_name); /* "snap-" + 32 hex digits */
+
+/* "<registry>/<sandbox>-<container>:<tag>" with a repository name that OCI allows: lowercase, and cut and
+ * hashed where the registry prefix leaves too little room. ERR_INVALID: the registry prefix or the tag cannot
+ * be part of a reference. */
+int name_snapshot_image(const char *registry, const char *sandbox, const char *container, const char *tag,
+                        char **ret_image, struct error *err);

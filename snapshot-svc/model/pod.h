@@ -1,0 +1,48 @@
+/* pod.h - a Pod as far as the reconcilers look at it. Read only. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/cleanup.h"
+#include "shared/base/error.h"
+#include "snapshot-svc/model/meta.h"
+
+enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_PHASE_UNKNOWN, POD_PHASE_MAX };
+
+struct pod_container {
+    char *name, *image;
+};
+
+struct container_state {
+    char *reason, *message;
+};
+
+struct container_status {
+    char *name;
+    struct container_state waiting, terminated; /* reason NULL: not in that state, or without a reason */
+};
+
+struct pod {
+    struct object_meta meta;
+    char *node_name, *pod_ip; /* NULL: none yet */
+    char *phase_name;
+    char *reason, *message;              /* of the pod: "Evicted", ... */
+    struct json_list containers;         /* of struct pod_container: spec.containers */
+    struct json_list container_statuses; /* of struct container_status */
+    struct json_list init_container_statuses;
+    bool ready; /* condition Ready is True */
+};
+
+int pod_read(const json_t *object, struct pod *out, struct error *err);
+void pod_done(struct pod *pod);
+#define SCOPED_POD __attribute__((cleanup(pod_done)))
+
+enum pod_phase pod_phase(const struct pod *pod);
+bool pod_is_running(const struct pod *pod); /* phase Running and not being deleted */
+bool pod_is_ready(const struct pod *pod);   /* running, and its condition Ready is True */
+
+/* The index from its label, else the number after the last '-' of its name.
+ * ERR_INVALID: neither (contract/controller-behaviour.md §3). */
+int pod_index(const struct pod *pod, int32_t *ret_index, struct error *err);

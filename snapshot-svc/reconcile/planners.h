@@ -1,0 +1,78 @@
+/* planners.h - the pure planners: what they look at and what they answer.
+ *
+ * Spec: contract/controller-behaviour.md §2-§8, §14 with the [R] table of §4; contract/crds.md §6, §7.
+ * The executor reads the observed objects from the informers, turns them into typed views
+ * (snapshot-svc/model) and carries the plan out. Everything in here is borrowed for the call. Threads: any;
+ * no planner keeps state.
+ *
+ * Errors of both planners: ERR_INVALID, when an object cannot be understood at all (retried with backoff; the
+ * text names object and member). What a user can repair is a condition or an Event instead. On failure the
+ * plan is empty. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/error.h"
+#include "snapshot-svc/model/batchsandbox.h"
+#include "snapshot-svc/model/pod.h"
+#include "snapshot-svc/model/sandboxsnapshot.h"
+#include "snapshot-svc/reconcile/plan.h"
+
+struct reconcile_config {
+    const char *snapshot_registry;    /* image prefix, "host:port/path"; NULL or "": not configured */
+    const char *snapshot_push_secret; /* name; NULL or "": anonymous push */
+    const char *resume_pull_secret;   /* name; NULL or "": none */
+    int64_t commit_timeout_ms;        /* --commit-job-timeout */
+};
+
+/* ---- BatchSandbox ---- */
+
+struct batchsandbox_observed {
+    const struct batchsandbox *sandbox;
+    const struct pod *const *pods; /* owned by the sandbox's uid, terminating ones included; any order */
+    size_t pod_count;
+    const struct sandboxsnapshot
+        *snapshot; /* "<bs>-pause" of the namespace, whoever owns it; NULL: there is none */
+    const struct commit_view *commit; /* of that snapshot's commit; NULL is COMMIT_UNKNOWN */
+};
+
+int batchsandbox_plan(const struct batchsandbox_observed *seen, const struct reconcile_config *config,
+                      int64_t now_unix_ms, struct plan *plan, struct error *err);
+
+/* ---- SandboxSnapshot ---- */
+
+enum push_secret_state {
+    PUSH_SECRET_NOT_CONFIGURED, /* config->snapshot_push_secret is empty: anonymous */
+    PUSH_SECRET_OK,
+    PUSH_SECRET_NOT_FOUND,
+    PUSH_SECRET_WRONG_TYPE,  /* not kubernetes.io/dockerconfigjson */
+    PUSH_SECRET_NO_KEY,      /* no .dockerconfigjson, or it is no such document */
+    PUSH_SECRET_NO_REGISTRY, /* no entry for the registry's host */
+    PUSH_SECRET_STATE_MAX
+};
+
+struct push_secret_check {
+    enum push_secret_state state;
+    const char *found_type; /* of the Secret, when there is one */
+};
+
+struct sandboxsnapshot_observed {
+    const struct sandboxsnapshot *snapshot;
+    const struct batchsandbox
+        *sandbox;                  /* spec.sandboxName; NULL: confirmed absent by a read that is not cached */
+    const struct pod *const *pods; /* owned by that sandbox's uid */
+    size_t pod_count;
+    struct push_secret_check push_secret; /* only looked at while the phase is Pending; a transient lookup
+                                             error is the executor's to retry, not a state */
+    const struct commit_view *commit;     /* NULL is COMMIT_UNKNOWN */
+    const char
+        *busy_with; /* another snapshot of this sandbox that is Committing, or NULL: one commit per pod */
+};
+
+int sandboxsnapshot_plan(const struct sandboxsnapshot_observed *seen, const struct reconcile_config *config,
+                         int64_t now_unix_ms, struct plan *plan, struct error *err);
+
+/* Does the executor have to read the push Secret for this pass? */
+bool sandboxsnapshot_needs_push_secret(const struct sandboxsnapshot *snapshot);
