@@ -15,7 +15,6 @@
 
 #include "shared/base/cleanup.h"
 #include "shared/base/error.h"
-#include "shared/rpc/client.h"
 
 struct containerd;
 
@@ -29,7 +28,3 @@ DEFINE_FREEP(containerd, struct containerd, containerd_free)
 
 /* *ret_version is the caller's: "1.6.20~ds1". Also the way to ask whether it is there at all. */
 int containerd_version(struct containerd *containerd, char **ret_version, struct error *err);
-
-/* For services that are not of this folder but on the same socket (CRI). Borrowed. */
-struct rpc_channel *containerd_get_channel(struct containerd *containerd);
-const char *containerd_get_namespace(const struct containerd *containerd);

@@ -22,6 +22,7 @@ struct container_event {
     char exec_id[128]; /* "" for the task itself */
     bool is_exec;
     uint32_t exit_status; /* TASK_EVENT_EXITED, TASK_EVENT_DELETED */
+    int64_t at_unix_ms;   /* when containerd published it */
 };
 
 struct event_stream;

@@ -26,7 +26,8 @@ struct task {
 int task_get(struct containerd *containerd, const char *container_id, struct task *ret_task,
              struct error *err);
 
-/* Both are refused with ERR_STATE in a state that does not allow them: freeze.h tells what that means. */
+/* containerd has no code of its own for "wrong state": freeze.h looks at the state and tells what a refusal
+ * means. */
 int task_pause(struct containerd *containerd, const char *container_id, struct error *err);
 int task_resume(struct containerd *containerd, const char *container_id, struct error *err);
 
