@@ -1,0 +1,68 @@
+/* walk.h - all entries below a folder, by descriptors only, folders before their content, names sorted by
+ * bytes.
+ *
+ * The tree is hostile. Each entry is opened by one name in its folder's descriptor (openat2, RESOLVE_BENEATH
+ * and no symlink, magic link or mount crossed) with O_PATH, so nothing in it is run, read or waited for by
+ * looking; whoever wants more reopens that very inode (walk_reopen). Paths are text for the archive, never
+ * used for access, so their length does not matter. The walk is a loop with a bounded number of open folders;
+ * a folder that had to be closed is found again through ".." and recognised by device and inode. Names are
+ * held within a budget (names.h).
+ *
+ *   walk_new()
+ *   walk_next() ...          1: an entry, the root first; 0: that was all
+ *     walk_skip_children()   after a folder: do not go into it
+ *
+ * Threads: a walk belongs to one thread. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "shared/base/cleanup.h"
+#include "shared/base/error.h"
+
+struct walk_limits {
+    unsigned depth_max;        /* the root has depth 0 */
+    size_t path_max_bytes;     /* of an entry's path */
+    uint64_t entries_max;      /* the root counts */
+    unsigned open_folders_max; /* at least 2 */
+    size_t names_budget_bytes; /* for all folders that the walk is in */
+};
+
+#define WALK_LIMITS_DEFAULT                                                                                  \
+    {                                                                                                        \
+        .depth_max = 4096, .path_max_bytes = (size_t)64 << 10, .entries_max = 20000000,                      \
+        .open_folders_max = 64, .names_budget_bytes = (size_t)16 << 20                                       \
+    }
+
+struct walk_entry {
+    int fd;           /* O_PATH; borrowed until the next walk_next() */
+    const char *path; /* from the root, no slash at its ends; "" is the root itself; borrowed likewise */
+    const char *name; /* the last part of path */
+    unsigned depth;
+    struct stat st;
+};
+
+struct walk;
+
+/* root_fd is borrowed and must outlive the walk. limits are copied. */
+struct walk *walk_new(int root_fd, const struct walk_limits *limits);
+void walk_free(struct walk *walk);
+DEFINE_FREEP(walk, struct walk, walk_free)
+
+/* 1, 0 or -1.
+ * ERR_EXHAUSTED "TreeTooDeep", "PathTooLong" or "TooManyFiles": a limit.
+ * ERR_STATE "FileChanged": somebody changed the tree meanwhile. ERR_UNSUPPORTED: a mount in the tree, a
+ * kernel before 5.6. */
+int walk_next(struct walk *walk, struct walk_entry *ret_entry, struct error *err);
+
+void walk_skip_children(struct walk *walk);
+
+/* Opens what an O_PATH descriptor stands for, through /proc: the same inode, whatever its name means by now.
+ * Only for types that cannot block or act when opened: regular files and folders. *ret_fd is the caller's. */
+int walk_reopen(int fd, int flags, int *ret_fd, struct error *err);
+
+/* "/proc/self/fd/<fd>": for calls that take no O_PATH descriptor, such as getxattr(). */
+#define WALK_FD_PATH_SIZE 32
+const char *walk_fd_path(int fd, char out[WALK_FD_PATH_SIZE]);
