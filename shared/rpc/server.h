@@ -1,8 +1,8 @@
 /* rpc/server.h - a gRPC server for protobuf-c services on gRPC core.
  *
- * One NEXT completion queue, a few pollers, a worker pool for unary methods, a thread per stream up to a bound.
- * grpc.health.v1.Health is always served. Unknown methods answer UNIMPLEMENTED.
- * In a handler all memory is the call's (rpc_alloc, the request, the response) and goes with it. */
+ * One NEXT completion queue, a few pollers, a worker pool for unary methods, a thread per stream up to a
+ * bound. grpc.health.v1.Health is always served. Unknown methods answer UNIMPLEMENTED. In a handler all
+ * memory is the call's (rpc_alloc, the request, the response) and goes with it. */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
@@ -15,7 +15,8 @@
 struct rpc_server;
 struct rpc_call;
 
-/* 0: `response` (a zero-initialised message of the right type, in the call's memory) is sent; -1: err is sent. */
+/* 0: `response` (a zero-initialised message of the right type, in the call's memory) is sent; -1: err is
+ * sent. */
 typedef int rpc_unary_fn(struct rpc_call *call, const void *request, void *response, struct error *err);
 /* Sends messages by rpc_send(); returns 0 for OK, -1 for err. Runs on its own thread and may block. */
 typedef int rpc_stream_fn(struct rpc_call *call, const void *request, struct error *err);
@@ -24,14 +25,22 @@ struct rpc_method {
     const char *name;      /* as in the .proto */
     rpc_unary_fn *unary;   /* exactly one of the two */
     rpc_stream_fn *stream; /* server stream */
+    bool endless; /* a stream that only its client ends (a watch): a stopping server does not wait for it,
+                     but cancels it at once; its client gets UNAVAILABLE */
 };
 
+/* Every call at its end, on a thread of the server's; must not block. err NULL: OK. For logs and metrics. */
+typedef void rpc_observe_fn(void *self, const struct rpc_call *call, const struct error *err,
+                            int64_t elapsed_ms);
+
 struct rpc_server_options {
-    unsigned pollers;      /* 0: 2 */
-    unsigned workers;      /* threads for unary methods; 0: 8 */
-    unsigned max_calls;    /* queued and running unary calls; RESOURCE_EXHAUSTED above. 0: 1024 */
-    unsigned max_streams;  /* 0: 256 */
-    size_t max_message;    /* bytes, both ways; 0: 4 MiB */
+    unsigned pollers;        /* 0: 2 */
+    unsigned workers;        /* threads for unary methods; 0: 8 */
+    unsigned max_calls;      /* queued and running unary calls; RESOURCE_EXHAUSTED above. 0: 1024 */
+    unsigned max_streams;    /* 0: 256 */
+    size_t max_message;      /* bytes, both ways; 0: 4 MiB */
+    rpc_observe_fn *observe; /* or NULL */
+    void *observe_self;
 };
 
 struct rpc_server *rpc_server_new(const struct rpc_server_options *options);
@@ -39,9 +48,9 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options);
  * Before rpc_server_start. A method of the descriptor without a row answers UNIMPLEMENTED. */
 void rpc_server_add(struct rpc_server *server, const ProtobufCServiceDescriptor *service,
                     const struct rpc_method *methods, void *self);
-/* "127.0.0.1:0", "unix:/run/stasis/agent.sock". A socket file is made with mode 0600 and guarded by a lock file
- * (path + ".lock"), so a live server's socket is never taken over.
- * ERR_UNAVAILABLE: another process serves there. *ret_port (may be NULL): the port, 0 for unix. */
+/* "127.0.0.1:0", "unix:/run/stasis/agent.sock". A socket file is made with mode 0600 and guarded by a lock
+ * file (path + ".lock"), so a live server's socket is never taken over. ERR_UNAVAILABLE: another process
+ * serves there. *ret_port (may be NULL): the port, 0 for unix. */
 int rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port, struct error *err);
 void rpc_server_start(struct rpc_server *server);
 /* Refuses new calls, waits up to grace_ms for running ones, cancels the rest, waits for their handlers. */
@@ -52,7 +61,7 @@ void rpc_server_free(struct rpc_server *server); /* stopped, or never started */
 void rpc_health_set(struct rpc_server *server, const char *service, bool serving);
 
 void *rpc_self(const struct rpc_call *call);
-void *rpc_alloc(struct rpc_call *call, size_t size); /* zeroed; gone with the call */
+void *rpc_alloc(struct rpc_call *call, size_t size);       /* zeroed; gone with the call */
 char *rpc_strdup(struct rpc_call *call, const char *text); /* NULL gives "" */
 char *rpc_printf(struct rpc_call *call, const char *fmt, ...) PRINTF(2, 3);
 const char *rpc_header(const struct rpc_call *call, const char *key); /* request metadata; NULL absent */

@@ -1,8 +1,8 @@
 /* rpc/status.h - how a struct error crosses the wire.
  *
- * Code: one table maps error_code to the gRPC status code and back. Reason: travels as google.rpc.ErrorInfo inside
- * google.rpc.Status in the standard trailer `grpc-status-details-bin` (domain "stasis"), so any gRPC client reads it.
- * Text: the status message, cut to 256 bytes at a UTF-8 boundary. */
+ * Code: one table maps error_code to the gRPC status code and back. Reason: travels as google.rpc.ErrorInfo
+ * inside google.rpc.Status in the standard trailer `grpc-status-details-bin` (domain "stasis"), so any gRPC
+ * client reads it. Text: the status message, cut to 256 bytes at a UTF-8 boundary. */
 #pragma once
 
 #include <grpc/status.h>
