@@ -7,6 +7,7 @@
 
 #include "shared/base/cleanup.h"
 #include "shared/base/error.h"
+#include "snapshot-svc/model/condition.h"
 #include "snapshot-svc/model/meta.h"
 
 enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_PHASE_UNKNOWN, POD_PHASE_MAX };
@@ -32,7 +33,7 @@ struct pod {
     struct json_list containers;         /* of struct pod_container: spec.containers */
     struct json_list container_statuses; /* of struct container_status */
     struct json_list init_container_statuses;
-    bool ready; /* condition Ready is True */
+    struct json_list conditions; /* of struct condition */
 };
 
 int pod_read(const json_t *object, struct pod *out, struct error *err);
