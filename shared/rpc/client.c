@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <grpc/slice.h>
+#include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
 #include <string.h>
 
@@ -84,6 +85,7 @@ void rpc_client_call_done(struct rpc_client_call *call)
         grpc_slice_unref(call->headers[i].value);
     }
     grpc_slice_unref(call->text);
+    gpr_free((void *)call->origin);
     grpc_metadata_array_destroy(&call->initial);
     grpc_metadata_array_destroy(&call->trailers);
     grpc_call_unref(call->core);
@@ -125,7 +127,8 @@ grpc_op rpc_op_recv_status(struct rpc_client_call *call)
     return (grpc_op){.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
                      .data.recv_status_on_client = {.trailing_metadata = &call->trailers,
                                                     .status = &call->status,
-                                                    .status_details = &call->text}};
+                                                    .status_details = &call->text,
+                                                    .error_string = &call->origin}};
 }
 
 bool rpc_client_pluck(struct rpc_client_call *call, void *tag)
@@ -136,12 +139,19 @@ bool rpc_client_pluck(struct rpc_client_call *call, void *tag)
     return event.type == GRPC_OP_COMPLETE && event.success != 0;
 }
 
-/* Made on this side, not by the peer: no connection, a lost connection, or silence until the deadline. */
+/* The core marks a status that came over the wire; any other was made on this side: no connection, a lost
+ * one, silence until the deadline. Only the text depends on it. */
+static bool is_from_peer(const struct rpc_client_call *call)
+{
+    return call->origin && strstr(call->origin, "Error received from peer");
+}
+
 static bool is_unreachable(const struct rpc_client_call *call)
 {
-    bool local = call->status == GRPC_STATUS_UNAVAILABLE || call->status == GRPC_STATUS_DEADLINE_EXCEEDED;
+    bool worth_naming =
+        call->status == GRPC_STATUS_UNAVAILABLE || call->status == GRPC_STATUS_DEADLINE_EXCEEDED;
 
-    return local && grpc_call_failed_before_recv_message(call->core);
+    return worth_naming && !is_from_peer(call);
 }
 
 int rpc_client_outcome(const struct rpc_client_call *call, struct error *err)

@@ -26,6 +26,7 @@ struct rpc_client_call {
     grpc_metadata_array initial, trailers;
     grpc_status_code status;
     grpc_slice text;
+    const char *origin; /* the core's own story of the failure, gpr_malloc'ed; NULL: none */
 };
 
 #define RPC_TIMEOUT_UNARY_MS 10000

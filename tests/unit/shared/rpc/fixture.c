@@ -46,6 +46,11 @@ void gate_await_cancelled(struct gate *gate, unsigned count)
     gate_await(gate, &gate->cancelled, count);
 }
 
+void gate_await_answered(struct gate *gate, unsigned count)
+{
+    gate_await(gate, &gate->answered, count);
+}
+
 static struct fixture *fixture_of(const struct rpc_call *call)
 {
     return rpc_self(call);
@@ -119,7 +124,6 @@ static int hold(struct rpc_call *call, const void *request, void *response, stru
         pthread_cond_wait(&gate->changed, &gate->lock);
     bool cancelled = !gate->open;
     gate->cancelled += cancelled;
-    gate->left++;
     pthread_cond_broadcast(&gate->changed);
     pthread_mutex_unlock(&gate->lock);
     return cancelled ? error_set(err, ERR_CANCELLED, "nobody waits any more") : 0;
@@ -273,6 +277,10 @@ static void *background_run(void *arg)
     const struct rpc_call_options patient = {.timeout_ms = -1};
 
     call->result = call_text(call->fixture, call->method, "", NULL, &patient, &call->err);
+    pthread_mutex_lock(&call->fixture->gate.lock);
+    call->fixture->gate.answered++;
+    pthread_cond_broadcast(&call->fixture->gate.changed);
+    pthread_mutex_unlock(&call->fixture->gate.lock);
     return NULL;
 }
 

@@ -21,7 +21,8 @@ struct gate {
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t changed;
     bool open;
-    unsigned entered, cancelled, left;
+    unsigned entered, cancelled;
+    unsigned answered; /* background calls that came back */
 };
 
 struct fixture {
@@ -43,6 +44,7 @@ void echo_server_start_at_socket(struct fixture *fixture, const struct rpc_serve
 void gate_open(struct gate *gate);
 void gate_await_entered(struct gate *gate, unsigned count);
 void gate_await_cancelled(struct gate *gate, unsigned count);
+void gate_await_answered(struct gate *gate, unsigned count);
 
 /* A unary call of a method that takes and gives a Text, in a thread of its own. */
 struct background_call {
@@ -63,3 +65,10 @@ struct rpc_stream *open_stream(struct fixture *fixture, const char *method, cons
 uint64_t next_number(struct rpc_stream *stream);
 /* Reads until the end; answers rpc_stream_next's last answer. */
 int drain(struct rpc_stream *stream, struct error *err);
+
+/* Needs a `struct error err` in scope. */
+#define assert_ok(expression)                                                                                \
+    do {                                                                                                     \
+        if ((expression) < 0)                                                                                \
+            fail_msg("%s", err.text);                                                                        \
+    } while (0)
