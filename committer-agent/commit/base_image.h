@@ -1,0 +1,25 @@
+/* base_image.h - the image a container was made from, as the node's content store has it. */
+#pragma once
+
+#include "committer-agent/containerd/containerd.h"
+#include "committer-agent/image/manifest.h"
+#include "committer-agent/image/reference.h"
+#include "committer-agent/registry/registry.h"
+
+struct base_image {
+    struct strbuf manifest_bytes; /* of this machine's platform */
+    struct strbuf config_bytes;
+    struct manifest manifest;
+};
+
+/* `image` is a name of containerd's image store. ERR_NOT_FOUND: ImageNotFound, or BlobMissing for its
+ * manifest or config; ERR_CORRUPT, ERR_INVALID: not an image we understand. */
+int base_image_load(struct containerd *containerd, const char *image, struct base_image *ret_base,
+                    struct error *err);
+void base_image_done(struct base_image *base);
+
+/* Makes every layer of the base known to the target repository: it is there already, or mounted from a
+ * repository of the same registry that it was pulled from, or copied from the content store. ERR_NOT_FOUND,
+ * BlobMissing: neither the registry nor this node has it. Else the registry's errors. */
+int base_image_push_layers(struct containerd *containerd, const struct base_image *base,
+                           struct registry *registry, const struct reference *target, struct error *err);

@@ -1,0 +1,71 @@
+/* commits_priv.h - the table's insides, shared by commits.c (calls), supervise.c (time) and settle.c
+ * (start-up). */
+#pragma once
+
+#include <pthread.h>
+
+#include "committer-agent/commit/commits.h"
+#include "committer-agent/containerd/containers.h"
+
+#define RETENTION_MS   (60 * 60 * 1000)
+#define REMEMBERED_MAX 1024
+
+enum commit_state {
+    COMMIT_IS_RUNNING,
+    COMMIT_IS_HOLDING,
+    COMMIT_IS_KILLED,
+    COMMIT_IS_EXPIRED,
+    COMMIT_IS_DONE,
+    COMMIT_IS_FAILED
+};
+
+struct commit {
+    struct commits *commits;
+    struct commit_request *request; /* set before anybody else sees it */
+    int64_t started_ms;             /* monotonic */
+
+    /* Under commits->lock. */
+    unsigned refs;
+    enum commit_state state;
+    bool busy;      /* a release works on it outside the lock */
+    bool timed_out; /* why the supervisor cancelled it */
+    struct error error;
+    struct journal_record *record; /* HOLDING, KILLED, EXPIRED, DONE */
+    struct commit_result *results;
+    size_t result_count;
+    int64_t finished_ms;  /* monotonic */
+    int64_t forget_at_ms; /* monotonic; finished and not HOLDING */
+    struct commit *next;
+
+    struct commit_run run; /* the run's own thread; progress is atomic */
+};
+
+struct commits {
+    struct commits_options options; /* set at open */
+
+    pthread_mutex_t lock;   /* guards everything below */
+    pthread_cond_t changed; /* any state, phase or the stop flags; monotonic clock */
+    struct commit *first;
+    unsigned threads; /* runs that have not ended */
+    bool closing;     /* no new work */
+    bool stopping;    /* the supervisor ends; thawing is not retried any more */
+    pthread_t supervisor;
+    bool supervised;
+};
+
+void commits_lock(struct commits *commits);
+void commits_unlock(struct commits *commits);
+/* Waits for `changed`, at most until a point in monotonic time. */
+void commits_wait_until(struct commits *commits, int64_t monotonic_ms);
+
+struct commit *commits_find(struct commits *commits, const char *key); /* lock held; borrowed */
+void commits_insert(struct commits *commits, struct commit *commit);   /* lock held; takes the reference */
+struct commit *commit_new(struct commits *commits, struct commit_request *request);
+void commit_drop_locked(struct commit *commit); /* unref with the lock held */
+
+/* Lock held, commit HOLDING and not busy; the lock is let go while containerd is asked. Writes EXPIRED before
+ * anybody thaws, so that no crash makes a stale image look true. */
+int commit_expire(struct commit *commit, struct error *err);
+
+int commits_settle(struct commits *commits, struct error *err);
+int commits_supervise(struct commits *commits, struct error *err); /* starts the thread */

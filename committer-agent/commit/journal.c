@@ -1,0 +1,232 @@
+#include "committer-agent/commit/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/digest.h"
+#include "shared/base/file.h"
+#include "shared/json/json.h"
+
+enum { RECORD_SIZE_MAX = 1 << 20 };
+
+static const char *const stage_names[] = {
+    [STAGE_FREEZING] = "freezing", [STAGE_HOLDING] = "holding", [STAGE_KILLED] = "killed",
+    [STAGE_EXPIRED] = "expired",   [STAGE_DONE] = "done",
+};
+_Static_assert(sizeof(stage_names) / sizeof(stage_names[0]) == STAGE_MAX, "every stage has a name");
+
+struct journal {
+    char *dir;
+};
+
+/* The record as JSON holds it: containers as a list, the stage by name. */
+struct stored_record {
+    char *key, *stage, *pod_uid, *pod_ns, *pod_name;
+    bool hold;
+    int64_t hold_until_unix_ms, frozen_ms, changed_unix_ms;
+    struct json_list containers;
+};
+
+static const struct json_field container_fields[] = {
+    {.name = "name",
+     .kind = JSON_STR,
+     .offset = offsetof(struct journal_container, name),
+     .flags = JSON_REQUIRED},
+    {.name = "id",
+     .kind = JSON_STR,
+     .offset = offsetof(struct journal_container, id),
+     .flags = JSON_REQUIRED},
+    {.name = "image", .kind = JSON_STR, .offset = offsetof(struct journal_container, image)},
+    {.name = "digest", .kind = JSON_STR, .offset = offsetof(struct journal_container, digest)},
+    {.name = "layerDigest", .kind = JSON_STR, .offset = offsetof(struct journal_container, layer_digest)},
+    {.name = "diffID", .kind = JSON_STR, .offset = offsetof(struct journal_container, diff_id)},
+    {.name = "layerSize", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, layer_size)},
+    {.name = "imageSize", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, image_size)},
+    {.name = "files", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, files)},
+    {.name = "layers", .kind = JSON_INT32, .offset = offsetof(struct journal_container, layers)},
+    JSON_FIELDS_END,
+};
+
+static const struct json_field record_fields[] = {
+    {.name = "key", .kind = JSON_STR, .offset = offsetof(struct stored_record, key), .flags = JSON_REQUIRED},
+    {.name = "stage",
+     .kind = JSON_STR,
+     .offset = offsetof(struct stored_record, stage),
+     .flags = JSON_REQUIRED},
+    {.name = "podUID", .kind = JSON_STR, .offset = offsetof(struct stored_record, pod_uid)},
+    {.name = "podNamespace", .kind = JSON_STR, .offset = offsetof(struct stored_record, pod_ns)},
+    {.name = "podName", .kind = JSON_STR, .offset = offsetof(struct stored_record, pod_name)},
+    {.name = "hold", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, hold)},
+    {.name = "holdUntil", .kind = JSON_INT64, .offset = offsetof(struct stored_record, hold_until_unix_ms)},
+    {.name = "frozenMs", .kind = JSON_INT64, .offset = offsetof(struct stored_record, frozen_ms)},
+    {.name = "changed", .kind = JSON_INT64, .offset = offsetof(struct stored_record, changed_unix_ms)},
+    {.name = "containers",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct stored_record, containers),
+     .fields = container_fields,
+     .item_size = sizeof(struct journal_container)},
+    JSON_FIELDS_END,
+};
+
+const char *commit_stage_name(enum commit_stage stage)
+{
+    return stage_names[stage];
+}
+
+static int stage_parse(const char *name, enum commit_stage *ret_stage, struct error *err)
+{
+    for (unsigned i = 0; i < STAGE_MAX; i++)
+        if (strcmp(stage_names[i], name) == 0) {
+            *ret_stage = (enum commit_stage)i;
+            return 0;
+        }
+    return error_set(err, ERR_INVALID, "stage: want freezing, holding, killed, expired or done, got \"%s\"",
+                     name);
+}
+
+void journal_record_free(struct journal_record *record)
+{
+    if (!record)
+        return;
+    struct stored_record stored = {.key = record->key,
+                                   .pod_uid = record->pod_uid,
+                                   .pod_ns = record->pod_ns,
+                                   .pod_name = record->pod_name,
+                                   .containers = {.items = record->containers, .count = record->count}};
+    json_free_fields(record_fields, &stored);
+    free(record);
+}
+
+int journal_open(const char *state_dir, struct journal **ret_journal, struct error *err)
+{
+    SCOPED(string)
+    char *dir = xasprintf("%s/commits", state_dir);
+
+    if (dir_ensure(dir, 0700, err) < 0)
+        return error_wrap(err, "opening the journal");
+    struct journal *journal = xcalloc(1, sizeof(*journal));
+    journal->dir = TAKE(dir);
+    *ret_journal = journal;
+    return 0;
+}
+
+void journal_free(struct journal *journal)
+{
+    if (!journal)
+        return;
+    free(journal->dir);
+    free(journal);
+}
+
+/* Keys are bounded text but not file names: their hash is. */
+static char *record_path(const struct journal *journal, const char *key)
+{
+    struct digest digest = digest_of(key, strlen(key));
+    return xasprintf("%s/%.32s.json", journal->dir, digest.text + sizeof("sha256:") - 1);
+}
+
+int journal_write(struct journal *journal, const struct journal_record *record, struct error *err)
+{
+    struct stored_record stored = {.key = record->key,
+                                   .stage =
+                                       (char *)(uintptr_t)stage_names[record->stage], /* only read below */
+                                   .pod_uid = record->pod_uid,
+                                   .pod_ns = record->pod_ns,
+                                   .pod_name = record->pod_name,
+                                   .hold = record->hold,
+                                   .hold_until_unix_ms = record->hold_until_unix_ms,
+                                   .frozen_ms = record->frozen_ms,
+                                   .changed_unix_ms = record->changed_unix_ms,
+                                   .containers = {.items = record->containers, .count = record->count}};
+    SCOPED(json)
+    json_t *document = json_write(record_fields, &stored);
+    SCOPED(string)
+    char *text = json_text(document);
+    SCOPED(string)
+    char *path = record_path(journal, record->key);
+
+    if (file_write_atomic(path, text, strlen(text), 0600, err) < 0)
+        return error_wrap(err, "writing the journal record of commit %s", record->key);
+    return 0;
+}
+
+int journal_remove(struct journal *journal, const char *key, struct error *err)
+{
+    SCOPED(string)
+    char *path = record_path(journal, key);
+
+    if (file_remove_durable(path, err) < 0)
+        return error_wrap(err, "removing the journal record of commit %s", key);
+    return 0;
+}
+
+static int record_read(const char *path, struct journal_record **ret_record, struct error *err)
+{
+    SCOPED_STRBUF struct strbuf text = STRBUF_INIT;
+    SCOPED(json)
+    json_t *document = NULL;
+    struct stored_record stored = {0};
+    enum commit_stage stage;
+
+    if (file_read(path, RECORD_SIZE_MAX, &text, err) < 0)
+        return -1;
+    if (json_parse(strbuf_text(&text), text.length, path, &document, err) < 0 ||
+        json_read(document, record_fields, "", &stored, err) < 0)
+        return error_wrap(err, "journal record %s", path);
+    if (stage_parse(stored.stage, &stage, err) < 0) {
+        json_free_fields(record_fields, &stored);
+        return error_wrap(err, "journal record %s", path);
+    }
+    struct journal_record *record = xcalloc(1, sizeof(*record));
+    *record = (struct journal_record){.key = TAKE(stored.key),
+                                      .stage = stage,
+                                      .pod_uid = TAKE(stored.pod_uid),
+                                      .pod_ns = TAKE(stored.pod_ns),
+                                      .pod_name = TAKE(stored.pod_name),
+                                      .hold = stored.hold,
+                                      .hold_until_unix_ms = stored.hold_until_unix_ms,
+                                      .frozen_ms = stored.frozen_ms,
+                                      .changed_unix_ms = stored.changed_unix_ms,
+                                      .containers = stored.containers.items,
+                                      .count = stored.containers.count};
+    stored.containers = (struct json_list){0};
+    json_free_fields(record_fields, &stored);
+    *ret_record = record;
+    return 0;
+}
+
+static bool is_record_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return name[0] != '.' && dot && strcmp(dot, ".json") == 0;
+}
+
+int journal_each(struct journal *journal,
+                 int (*each)(void *self, struct journal_record *record, struct error *err), void *self,
+                 struct error *err)
+{
+    DIR *dir = opendir(journal->dir);
+    struct dirent *entry;
+    int result = 0;
+
+    if (!dir)
+        return error_sys(err, errno, "reading the journal %s", journal->dir);
+    while (result == 0 && (errno = 0, entry = readdir(dir))) {
+        if (!is_record_name(entry->d_name))
+            continue; /* a temporary neighbour of an interrupted write: the record beside it is whole */
+        SCOPED(string)
+        char *path = xasprintf("%s/%s", journal->dir, entry->d_name);
+        struct journal_record *record = NULL;
+        result = record_read(path, &record, err);
+        if (result == 0)
+            result = each(self, record, err);
+    }
+    if (result == 0 && errno)
+        result = error_sys(err, errno, "reading the journal %s", journal->dir);
+    (void)closedir(dir);
+    return result;
+}

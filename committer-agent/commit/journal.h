@@ -1,0 +1,62 @@
+/* journal.h - what the agent owes the world, written down before it owes it.
+ *
+ * One file per commit in <state>/commits/, replaced atomically and fsynced. A record exists from before the
+ * first container is frozen until nothing is owed any more. At start-up the records are read back and settled
+ * (commits.h).
+ *
+ *   stage      what a crash leaves behind                     settled by
+ *   FREEZING   containers may be frozen, spool files           thaw, remove the spool
+ *   HOLDING    containers frozen, image pushed                 goes on holding until released or run out
+ *   KILLED     processes have SIGKILL, containers may be frozen  kept until the containers are gone
+ *   EXPIRED    containers thawed, the image is stale           kept so that a late release is refused
+ *   DONE       nothing; the result of a live snapshot          kept a while for callers that come back
+ *
+ * Threads: any; a record of one key is written by one thread at a time. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/error.h"
+
+enum commit_stage { STAGE_FREEZING, STAGE_HOLDING, STAGE_KILLED, STAGE_EXPIRED, STAGE_DONE, STAGE_MAX };
+const char *commit_stage_name(enum commit_stage stage);
+
+/* One container of the pod that the commit froze; the ones with an image are committed. */
+struct journal_container {
+    char *name;
+    char *id;    /* containerd container id */
+    char *image; /* where it is pushed; NULL: frozen only */
+    /* The result, from HOLDING on. */
+    char *digest, *layer_digest, *diff_id;
+    uint64_t layer_size, image_size, files;
+    int32_t layers;
+};
+
+struct journal_record {
+    char *key;
+    enum commit_stage stage;
+    char *pod_uid, *pod_ns, *pod_name;
+    bool hold;
+    int64_t hold_until_unix_ms; /* HOLDING: when the hold runs out; 0 otherwise */
+    int64_t frozen_ms;
+    int64_t changed_unix_ms; /* when this stage was written */
+    struct journal_container *containers;
+    size_t count;
+};
+
+void journal_record_free(struct journal_record *record);
+
+struct journal;
+
+/* Makes the folder when it is missing. ERR_INVALID: a record cannot be read; the text names the file. */
+int journal_open(const char *state_dir, struct journal **ret_journal, struct error *err);
+void journal_free(struct journal *journal);
+
+int journal_write(struct journal *journal, const struct journal_record *record, struct error *err);
+int journal_remove(struct journal *journal, const char *key, struct error *err);
+
+/* Calls back for every record; the callback owns it. Stops at the first -1. */
+int journal_each(struct journal *journal,
+                 int (*each)(void *self, struct journal_record *record, struct error *err), void *self,
+                 struct error *err);

@@ -1,0 +1,165 @@
+#include "committer-agent/commit/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "committer-agent/containerd/overlay.h"
+#include "committer-agent/containerd/tasks.h"
+#include "committer-agent/layer/walk.h"
+#include "shared/base/alloc.h"
+
+/* Only here can the host see every write of the container in the snapshot's upper layer. */
+static bool runtime_is_supported(const char *runtime)
+{
+    return strcmp(runtime, "io.containerd.runc.v2") == 0 || strcmp(runtime, "io.containerd.runc.v1") == 0 ||
+           strcmp(runtime, "io.containerd.runtime.v1.linux") == 0;
+}
+
+static bool is_older_twin(const struct container_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Leaves the current, running container of each name; a restart leaves dead ones behind. */
+static int keep_running(struct containerd *containerd, struct container_list *all,
+                        struct container_list *running, struct error *err)
+{
+    running->items = xcalloc(all->count, sizeof(*running->items));
+    for (size_t i = 0; i < all->count; i++) {
+        struct task task;
+        if (is_older_twin(running, all->items[i].name))
+            continue;
+        int found = task_get(containerd, all->items[i].id, &task, err);
+        if (found < 0 && err->code != ERR_NOT_FOUND)
+            return -1;
+        if (found < 0 || (task.state != TASK_RUNNING && task.state != TASK_PAUSED))
+            continue;
+        running->items[running->count++] = all->items[i];
+        all->items[i] = (struct container){0};
+    }
+    return 0;
+}
+
+static const struct container *find_running(const struct commit_pod *pod, const char *name)
+{
+    for (size_t i = 0; i < pod->running.count; i++)
+        if (strcmp(pod->running.items[i].name, name) == 0)
+            return &pod->running.items[i];
+    return NULL;
+}
+
+static int not_running(const struct container_list *all, const char *name, struct error *err)
+{
+    bool exists = is_older_twin(all, name);
+    (void)error_set(err, exists ? ERR_STATE : ERR_NOT_FOUND,
+                    exists ? "container \"%s\" is not running: only a running container can be committed"
+                           : "the pod has no running container \"%s\"",
+                    name);
+    return error_reason(err, exists ? "ContainerNotRunning" : "ContainerNotFound");
+}
+
+static int open_upper(struct containerd *containerd, struct commit_source *source, struct error *err)
+{
+    SCOPED_SNAPSHOT_MOUNTS struct snapshot_mounts mounts = {0};
+    SCOPED_OVERLAY struct overlay overlay = {0};
+    const struct container *container = source->container;
+
+    if (snapshot_mounts(containerd, container->snapshotter, container->snapshot_key, &mounts, err) < 0 ||
+        overlay_read(container->snapshotter, &mounts, &overlay, err) < 0)
+        return -1;
+    if (overlay.redirect_dir || overlay.metacopy) {
+        (void)error_set(
+            err, ERR_UNSUPPORTED,
+            "the overlay is mounted with redirect_dir or metacopy: its upper layer alone is incomplete");
+        return error_reason(err, "UnsupportedOverlay");
+    }
+    /* containerd named it; only what lies below is the container's, and that is walked by descriptors. */
+    source->upper_fd = open(overlay.upper_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (source->upper_fd < 0)
+        return error_sys(err, errno, "opening the writable layer %s", overlay.upper_dir);
+    return 0;
+}
+
+/* Also warms the kernel's caches, which shortens the freeze. The tree lives: when it changes under us, or is
+ * of a kind that the capture will refuse with a better message, the estimate is just not known. */
+static uint64_t estimate_bytes(int upper_fd)
+{
+    const struct walk_limits limits = {0};
+    SCOPED(walk)
+    struct walk *walk = walk_new(upper_fd, &limits);
+    struct walk_entry entry;
+    struct error ignored;
+    uint64_t bytes = 0;
+    int more;
+
+    while ((more = walk_next(walk, &entry, &ignored)) == 1)
+        if (S_ISREG(entry.st.st_mode))
+            bytes += (uint64_t)entry.st.st_blocks * 512;
+    return more == 0 ? bytes : 0;
+}
+
+static int resolve_source(struct containerd *containerd, const struct commit_pod *pod,
+                          struct commit_source *source, struct error *err)
+{
+    const struct container *container = source->container = find_running(pod, source->wanted->name);
+
+    if (!runtime_is_supported(container->runtime)) {
+        (void)error_set(
+            err, ERR_UNSUPPORTED,
+            "runtime %s keeps writes where the host cannot see them; only runc containers can be committed",
+            container->runtime);
+        return error_reason(err, "UnsupportedRuntime");
+    }
+    if (reference_parse(source->wanted->image, &source->target, err) < 0 ||
+        open_upper(containerd, source, err) < 0 ||
+        base_image_load(containerd, container->image, &source->base, err) < 0)
+        return -1;
+    source->upper_bytes = estimate_bytes(source->upper_fd);
+    return 0;
+}
+
+int commit_pod_resolve(struct containerd *containerd, const struct commit_request *request,
+                       struct commit_pod *ret_pod, struct error *err)
+{
+    const struct pod_name name = {
+        .uid = request->pod_uid, .pod_namespace = request->pod_ns, .name = request->pod_name};
+    SCOPED_CONTAINER_LIST struct container_list all = {0};
+    struct commit_pod pod = {0};
+
+    if (containers_of_pod(containerd, &name, NULL, &all, err) < 0)
+        return -1;
+    pod.sources = xcalloc(request->count, sizeof(*pod.sources));
+    int result = keep_running(containerd, &all, &pod.running, err);
+    for (size_t i = 0; result == 0 && i < request->count; i++) {
+        struct commit_source *source = &pod.sources[pod.count++];
+        *source = (struct commit_source){.wanted = &request->containers[i], .upper_fd = -1};
+        if (!find_running(&pod, source->wanted->name))
+            result = not_running(&all, source->wanted->name, err);
+        else
+            result = resolve_source(containerd, &pod, source, err);
+        if (result < 0)
+            (void)error_wrap(err, "container %s", source->wanted->name);
+    }
+    if (result < 0) {
+        commit_pod_done(&pod);
+        return -1;
+    }
+    *ret_pod = pod;
+    return 0;
+}
+
+void commit_pod_done(struct commit_pod *pod)
+{
+    for (size_t i = 0; i < pod->count; i++) {
+        if (pod->sources[i].upper_fd >= 0)
+            (void)close(pod->sources[i].upper_fd); /* only read */
+        base_image_done(&pod->sources[i].base);
+    }
+    free(pod->sources);
+    container_list_done(&pod->running);
+    *pod = (struct commit_pod){0};
+}
