@@ -1,7 +1,9 @@
 #include "committer-agent/layer/compress.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
+#define ZLIB_CONST /* its input pointer is to const bytes */
 #include <zlib.h>
 #include <zstd.h>
 
@@ -145,7 +147,7 @@ static int gzip_run(struct compressor *compressor, const void *bytes, size_t len
 {
     z_stream *stream = &compressor->gzip;
 
-    assert(length <= UINT32_MAX);
+    assert(length <= UINT_MAX);
     stream->next_in = bytes;
     stream->avail_in = (unsigned)length;
     do {

@@ -16,7 +16,7 @@ static int changed(struct error *err, const char *what)
 
 static int check_cancelled(const struct content_context *to, struct error *err)
 {
-    if (to->cancelled && atomic_load_explicit(to->cancelled, memory_order_relaxed))
+    if (to->cancelled && __atomic_load_n(to->cancelled, __ATOMIC_RELAXED))
         return error_set(err, ERR_CANCELLED, "capturing the layer: cancelled");
     return 0;
 }

@@ -13,8 +13,8 @@
 struct content_context { /* all borrowed */
     struct tar_writer *tar;
     struct pipeline *pipeline;
-    atomic_ullong *bytes_read;    /* may be NULL; holes do not count */
-    const atomic_bool *cancelled; /* may be NULL */
+    atomic_ullong *bytes_read; /* may be NULL; holes do not count */
+    const bool *cancelled;     /* may be NULL */
 };
 
 /* Copies st->st_size bytes of fd, which is open for reading and borrowed. st was taken before the header was

@@ -24,8 +24,8 @@
 #define TIME_MAX_S (INT64_MAX / 1000000000)
 
 struct capture {
-    const struct layer_options *options;
-    const atomic_bool *cancelled;    /* may be NULL */
+    struct layer_options options;    /* without zeroes */
+    const bool *cancelled;           /* may be NULL */
     struct layer_progress *progress; /* may be NULL */
     struct walk *walk;
     struct pipeline *pipeline;
@@ -42,6 +42,7 @@ struct capture {
 static const char *const loss_names[] = {
     [LAYER_LOST_SOCKET] = "Socket",
     [LAYER_LOST_WHITEOUT_NAME] = "WhiteoutName",
+    [LAYER_LOST_PATH] = "PathTooLong",
     [LAYER_LOST_XATTR_TRUSTED] = "TrustedXattr",
     [LAYER_LOST_XATTR_NAMESPACE] = "XattrNamespace",
     [LAYER_LOST_XATTR_NAME] = "XattrName",
@@ -99,7 +100,7 @@ static enum tar_type type_of(mode_t mode)
 
 static int write_entry(struct capture *capture, const struct tar_entry *entry, struct error *err)
 {
-    uint64_t limit = capture->options->tar_bytes_max, used = pipeline_bytes_in(capture->pipeline);
+    uint64_t limit = capture->options.tar_bytes_max, used = pipeline_bytes_in(capture->pipeline);
 
     if (used > limit || entry->size_bytes > limit - used) {
         (void)error_set(err, ERR_EXHAUSTED, "the layer would exceed %ju bytes", (uintmax_t)limit);
@@ -109,7 +110,7 @@ static int write_entry(struct capture *capture, const struct tar_entry *entry, s
         return -1;
     capture->result.files++;
     if (capture->progress)
-        atomic_store_explicit(&capture->progress->files, capture->result.files, memory_order_relaxed);
+        atomic_fetch_add_explicit(&capture->progress->files, 1, memory_order_relaxed);
     return 0;
 }
 
@@ -283,19 +284,23 @@ static int capture_described(struct capture *capture, const struct walk_entry *e
     return 0;
 }
 
+static int pass_over(struct capture *capture, enum layer_loss loss, const struct walk_entry *entry)
+{
+    lose(capture, loss, entry->path, 1);
+    walk_skip_children(capture->walk);
+    return 0;
+}
+
 static int capture_entry(struct capture *capture, const struct walk_entry *entry, struct error *err)
 {
-    if (strncmp(entry->name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0) {
-        lose(capture, LAYER_LOST_WHITEOUT_NAME, entry->path, 1);
-        walk_skip_children(capture->walk);
-        return 0;
-    }
+    if (strncmp(entry->name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0)
+        return pass_over(capture, LAYER_LOST_WHITEOUT_NAME, entry);
+    if (strlen(entry->path) > capture->options.carried_path_max_bytes)
+        return pass_over(capture, LAYER_LOST_PATH, entry);
     if (is_whiteout(&entry->st)) /* before links: overlayfs makes one inode of all its whiteouts */
         return write_whiteout(capture, entry, err);
-    if (S_ISSOCK(entry->st.st_mode)) {
-        lose(capture, LAYER_LOST_SOCKET, entry->path, 1);
-        return 0;
-    }
+    if (S_ISSOCK(entry->st.st_mode))
+        return pass_over(capture, LAYER_LOST_SOCKET, entry);
     return capture_described(capture, entry, err);
 }
 
@@ -305,7 +310,7 @@ static int capture_tree(struct capture *capture, struct error *err)
     int more;
 
     while ((more = walk_next(capture->walk, &entry, err)) > 0) {
-        if (capture->cancelled && atomic_load_explicit(capture->cancelled, memory_order_relaxed))
+        if (capture->cancelled && __atomic_load_n(capture->cancelled, __ATOMIC_RELAXED))
             return error_set(err, ERR_CANCELLED, "capturing the layer: cancelled");
         if (capture_entry(capture, &entry, err) < 0) {
             struct printable path = printable_path(entry.path);
@@ -332,13 +337,13 @@ static int run(struct capture *capture, int upper_fd, struct spool *spool, struc
     atomic_ullong *bytes_written = capture->progress ? &capture->progress->bytes_written : NULL;
     struct pipeline_result piped;
 
-    if (pipeline_new(&capture->options->compress, spool, bytes_written, &capture->pipeline, err) < 0)
+    if (pipeline_new(&capture->options.compress, spool, bytes_written, &capture->pipeline, err) < 0)
         return -1;
     capture->tar = tar_writer_new(pipeline_sink(capture->pipeline));
-    capture->walk = walk_new(upper_fd, &capture->options->limits);
+    capture->walk = walk_new(upper_fd, &capture->options.limits);
     capture->xattrs = xattrs_new();
     capture->hardlinks = hardlinks_new(HARDLINKS_MAX_BYTES);
-    capture->has_default_acl = xcalloc((size_t)capture->options->limits.depth_max + 1, sizeof(bool));
+    capture->has_default_acl = xcalloc((size_t)capture->options.limits.depth_max + 1, sizeof(bool));
     if (capture_tree(capture, err) < 0 || pipeline_finish(capture->pipeline, &piped, err) < 0)
         return -1;
     capture->result.diff_id = piped.diff_id;
@@ -350,10 +355,16 @@ static int run(struct capture *capture, int upper_fd, struct spool *spool, struc
 }
 
 int layer_capture(int upper_fd, const struct layer_options *options, struct spool *spool,
-                  struct layer_progress *progress, const atomic_bool *cancelled,
-                  struct layer_result *ret_result, struct error *err)
+                  struct layer_progress *progress, const bool *cancelled, struct layer_result *ret_result,
+                  struct error *err)
 {
-    struct capture capture = {.options = options, .progress = progress, .cancelled = cancelled};
+    struct capture capture = {.options = *options, .progress = progress, .cancelled = cancelled};
+
+    capture.options.limits = walk_limits_resolve(&options->limits);
+    if (capture.options.tar_bytes_max == 0)
+        capture.options.tar_bytes_max = LAYER_TAR_BYTES_MAX;
+    if (capture.options.carried_path_max_bytes == 0)
+        capture.options.carried_path_max_bytes = LAYER_CARRIED_PATH_MAX_BYTES;
     int answer = run(&capture, upper_fd, spool, err);
 
     capture_done(&capture); /* first: its worker appends to the spool */

@@ -20,6 +20,7 @@
  * Spec: OCI image-spec layer.md; Documentation/filesystems/overlayfs.rst. */
 #pragma once
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,22 +32,23 @@
 #include "shared/base/digest.h"
 #include "shared/base/error.h"
 
-struct layer_options {
+struct layer_options { /* all zero: zstd at its fast level, compressed on one thread, default limits */
     struct compress_options compress;
     struct walk_limits limits;
-    uint64_t tar_bytes_max; /* of the tar; a sparse file counts with all its size */
+    uint64_t tar_bytes_max; /* of the tar; a sparse file counts with all its size. 0: LAYER_TAR_BYTES_MAX */
+    size_t carried_path_max_bytes; /* longer paths are lost, not refused. 0: LAYER_CARRIED_PATH_MAX_BYTES */
 };
 
-#define LAYER_OPTIONS_DEFAULT                                                                                \
-    {                                                                                                        \
-        .compress = {.compression = LAYER_ZSTD, .threads = 1}, .limits = WALK_LIMITS_DEFAULT,                \
-        .tar_bytes_max = (uint64_t)128 << 30                                                                 \
-    }
+#define LAYER_TAR_BYTES_MAX ((uint64_t)128 << 30)
 
-/* Written by the capture, read by anyone at any time. */
+/* containerd unpacks by absolute paths: one entry that exceeds PATH_MAX there makes the whole image useless.
+ * The rest of PATH_MAX is for its own folders. */
+#define LAYER_CARRIED_PATH_MAX_BYTES ((size_t)PATH_MAX - 256)
+
+/* Added to by the capture (so several may share one), read by anyone at any time. */
 struct layer_progress {
     atomic_ullong bytes_read;    /* of files; holes do not count */
-    atomic_ullong bytes_written; /* in the spool */
+    atomic_ullong bytes_written; /* to the spool */
     atomic_ullong files;         /* entries in the layer */
 };
 
@@ -88,5 +90,5 @@ struct layer_result {
  * ERR_EXHAUSTED: "DiskFull", "LayerTooLarge", "TreeTooDeep", "PathTooLong", "TooManyFiles",
  * "TooManyHardLinks". ERR_INVALID: options. ERR_CANCELLED. ERR_DENIED: not enough rights to read. */
 int layer_capture(int upper_fd, const struct layer_options *options, struct spool *spool,
-                  struct layer_progress *progress, const atomic_bool *cancelled,
-                  struct layer_result *ret_result, struct error *err);
+                  struct layer_progress *progress, const bool *cancelled, struct layer_result *ret_result,
+                  struct error *err);

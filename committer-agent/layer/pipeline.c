@@ -54,7 +54,7 @@ static int put_compressed(void *arg, const void *bytes, size_t length, struct er
         hasher_update(pipeline->digest, bytes, length);
     pipeline->bytes_out += length;
     if (pipeline->bytes_written)
-        atomic_store_explicit(pipeline->bytes_written, pipeline->bytes_out, memory_order_relaxed);
+        atomic_fetch_add_explicit(pipeline->bytes_written, length, memory_order_relaxed);
     return 0;
 }
 

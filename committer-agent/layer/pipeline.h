@@ -31,7 +31,7 @@ struct pipeline_result {
 };
 
 /* Appends to spool, which is borrowed and must outlive the pipeline; ending it is the caller's. bytes_written
- * (may be NULL, borrowed) is kept at the number of bytes in the spool. ERR_INVALID: bad options.
+ * (may be NULL, borrowed) grows by what is appended. ERR_INVALID: bad options.
  * ERR_EXHAUSTED: no thread, no memory for the compressor. */
 int pipeline_new(const struct compress_options *options, struct spool *spool, atomic_ullong *bytes_written,
                  struct pipeline **ret_pipeline, struct error *err);

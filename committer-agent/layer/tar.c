@@ -7,6 +7,7 @@
 
 #include "shared/base/alloc.h"
 #include "shared/base/strbuf.h"
+#include "shared/base/utf8.h"
 
 /* clang-format off */
 struct ustar_header {
@@ -75,47 +76,12 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-/* The bytes that follow a lead byte, with the range of the first of them; 0: no lead byte of UTF-8 (RFC
- * 3629). */
-static unsigned utf8_followers(unsigned char lead, unsigned char *ret_low, unsigned char *ret_high)
-{
-    *ret_low = 0x80;
-    *ret_high = 0xbf;
-    if (lead >= 0xc2 && lead <= 0xdf)
-        return 1;
-    if (lead >= 0xe0 && lead <= 0xef) {
-        if (lead == 0xe0)
-            *ret_low = 0xa0; /* shorter spellings exist */
-        if (lead == 0xed)
-            *ret_high = 0x9f; /* surrogates */
-        return 2;
-    }
-    if (lead >= 0xf0 && lead <= 0xf4) {
-        if (lead == 0xf0)
-            *ret_low = 0x90;
-        if (lead == 0xf4)
-            *ret_high = 0x8f;
-        return 3;
-    }
-    return 0;
-}
-
 static bool is_utf8(const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-
-    while (*at) {
-        unsigned char low, high;
-        if (*at < 0x80) {
-            at++;
-            continue;
-        }
-        unsigned followers = utf8_followers(*at++, &low, &high);
-        if (followers == 0)
+    for (size_t length = strlen(text), step; length > 0; text += step, length -= step) {
+        step = utf8_char_length(text, length);
+        if (step == 0)
             return false;
-        for (; followers; followers--, at++, low = 0x80, high = 0xbf)
-            if (*at < low || *at > high)
-                return false;
     }
     return true;
 }

@@ -43,13 +43,34 @@ struct walk {
     uint64_t entries;
 };
 
+static const struct walk_limits default_limits = {
+    .depth_max = 4096,
+    .path_max_bytes = (size_t)64 << 10,
+    .entries_max = 20000000,
+    .open_folders_max = 64,
+    .names_budget_bytes = (size_t)16 << 20,
+};
+
+#define RESOLVE(limits, field) ((limits)->field ? (limits)->field : default_limits.field)
+
+struct walk_limits walk_limits_resolve(const struct walk_limits *limits)
+{
+    return (struct walk_limits){
+        .depth_max = RESOLVE(limits, depth_max),
+        .path_max_bytes = RESOLVE(limits, path_max_bytes),
+        .entries_max = RESOLVE(limits, entries_max),
+        .open_folders_max = RESOLVE(limits, open_folders_max),
+        .names_budget_bytes = RESOLVE(limits, names_budget_bytes),
+    };
+}
+
 struct walk *walk_new(int root_fd, const struct walk_limits *limits)
 {
     struct walk *walk = xcalloc(1, sizeof(*walk));
 
-    assert(limits->open_folders_max >= 2 && limits->names_budget_bytes >= 4 * NAMES_BUDGET_MIN);
     walk->root_fd = root_fd;
-    walk->limits = *limits;
+    walk->limits = walk_limits_resolve(limits);
+    assert(walk->limits.open_folders_max >= 2 && walk->limits.names_budget_bytes >= 4 * NAMES_BUDGET_MIN);
     walk->entry_fd = -1;
     walk->oldest_open = 1;
     return walk;

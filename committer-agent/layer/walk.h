@@ -22,19 +22,16 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/error.h"
 
-struct walk_limits {
-    unsigned depth_max;        /* the root has depth 0 */
-    size_t path_max_bytes;     /* of an entry's path */
-    uint64_t entries_max;      /* the root counts */
-    unsigned open_folders_max; /* at least 2 */
-    size_t names_budget_bytes; /* for all folders that the walk is in */
+struct walk_limits {           /* a field of 0: the default behind it */
+    unsigned depth_max;        /* 4096; the root has depth 0 */
+    size_t path_max_bytes;     /* 64 KiB, of an entry's path */
+    uint64_t entries_max;      /* 20 million; the root counts */
+    unsigned open_folders_max; /* 64, at least 2 */
+    size_t names_budget_bytes; /* 16 MiB, for all folders that the walk is in; at least 4 KiB */
 };
 
-#define WALK_LIMITS_DEFAULT                                                                                  \
-    {                                                                                                        \
-        .depth_max = 4096, .path_max_bytes = (size_t)64 << 10, .entries_max = 20000000,                      \
-        .open_folders_max = 64, .names_budget_bytes = (size_t)16 << 20                                       \
-    }
+/* With the defaults in place of zeroes. */
+struct walk_limits walk_limits_resolve(const struct walk_limits *limits);
 
 struct walk_entry {
     int fd;           /* O_PATH; borrowed until the next walk_next() */
@@ -46,7 +43,7 @@ struct walk_entry {
 
 struct walk;
 
-/* root_fd is borrowed and must outlive the walk. limits are copied. */
+/* root_fd is borrowed and must outlive the walk. limits is copied. */
 struct walk *walk_new(int root_fd, const struct walk_limits *limits);
 void walk_free(struct walk *walk);
 DEFINE_FREEP(walk, struct walk, walk_free)
