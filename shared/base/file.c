@@ -62,8 +62,7 @@ int file_read(const char *path, size_t max_bytes, struct strbuf *ret_bytes, stru
 {
     struct strbuf buf = STRBUF_INIT;
     struct stat st;
-    SCOPED(fd)
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    SCOPED(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_sys(err, errno, "%s", path);
@@ -95,10 +94,8 @@ static const char *name_in(const char *path)
 /* A rename or unlink is on the disk only once its folder is. */
 static int sync_folder_of(const char *path, struct error *err)
 {
-    SCOPED(string)
-    char *folder = folder_of(path);
-    SCOPED(fd)
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    SCOPED(string) char *folder = folder_of(path);
+    SCOPED(fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) < 0)
         return error_sys(err, errno, "fsync of folder %s", folder);
     return 0;
@@ -145,10 +142,8 @@ static void neighbour_done(struct neighbour *neighbour)
 
 static int neighbour_create(const char *path, struct neighbour *ret, struct error *err)
 {
-    SCOPED(string)
-    char *folder = folder_of(path);
-    SCOPED(string)
-    char *name = xasprintf("%s/.%s.XXXXXX", folder, name_in(path));
+    SCOPED(string) char *folder = folder_of(path);
+    SCOPED(string) char *name = xasprintf("%s/.%s.XXXXXX", folder, name_in(path));
     int fd = mkostemp(name, O_CLOEXEC);
     if (fd < 0)
         return error_sys(err, errno, "temporary file beside it");
@@ -199,8 +194,7 @@ static int dir_ensure_one(const char *path, mode_t mode, struct error *err)
 
 int dir_ensure(const char *path, mode_t mode, struct error *err)
 {
-    SCOPED(string)
-    char *walk = xstrdup(path);
+    SCOPED(string) char *walk = xstrdup(path);
     for (char *at = walk; *at; at++) {
         if (*at != '/' || at == walk || at[-1] == '/')
             continue;
@@ -215,8 +209,7 @@ int dir_ensure(const char *path, mode_t mode, struct error *err)
 
 int file_lock(const char *path, int *ret_fd, struct error *err)
 {
-    SCOPED(fd)
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    SCOPED(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_sys(err, errno, "lock file %s", path);
     while (flock(fd, LOCK_EX | LOCK_NB) < 0) {

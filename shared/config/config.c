@@ -133,8 +133,7 @@ static int take_flag(struct load *load, const struct config_option *option, cons
     if (!value)
         value = load->argv[load->next++];
 
-    SCOPED(string)
-    char *origin = xasprintf("--%s", option->flag);
+    SCOPED(string) char *origin = xasprintf("--%s", option->flag);
     load->given[option - load->program->options] = true;
     return set_option(load->program, option, origin, value, load->settings, err);
 }
@@ -204,8 +203,7 @@ static int read_environment(struct load *load, struct error *err)
         const char *text = option->env ? getenv(option->env) : NULL;
         if (load->given[option - load->program->options] || !text || *text == '\0')
             continue;
-        SCOPED(string)
-        char *origin = xasprintf("environment variable %s", option->env);
+        SCOPED(string) char *origin = xasprintf("environment variable %s", option->env);
         if (set_option(load->program, option, origin, text, load->settings, err) < 0)
             return -1;
     }
@@ -217,8 +215,7 @@ static int fill_defaults(const struct config_program *program, void *settings, s
     for (const struct config_option *option = program->options; option->flag; option++) {
         if (!option->default_value)
             continue;
-        SCOPED(string)
-        char *origin = xasprintf("default of --%s", option->flag);
+        SCOPED(string) char *origin = xasprintf("default of --%s", option->flag);
         if (set_option(program, option, origin, option->default_value, settings, err) < 0)
             return -1;
     }
@@ -237,8 +234,7 @@ int config_load(const struct config_program *program, int argc, char **argv, voi
                 enum config_outcome *ret_outcome, struct error *err)
 {
     assert(argc >= 1);
-    SCOPED(memory)
-    bool *given = xcalloc(count_options(program), sizeof(*given));
+    SCOPED(memory) bool *given = xcalloc(count_options(program), sizeof(*given));
     struct load load = {
         .program = program, .settings = settings, .given = given, .argv = argv, .argc = argc, .next = 1};
     enum config_outcome outcome = CONFIG_RUN;

@@ -103,8 +103,7 @@ static size_t width_of_left_side(const struct config_program *program)
 {
     size_t widest = strlen("--version");
     for (const struct config_option *option = program->options; option->flag; option++) {
-        SCOPED(string)
-        char *left = left_side(option);
+        SCOPED(string) char *left = left_side(option);
         size_t width = strlen(left);
         if (option->help && width > widest && width <= LEFT_MAX)
             widest = width;
@@ -118,8 +117,7 @@ static void add_options(struct strbuf *out, const struct config_program *program
     for (const struct config_option *option = program->options; option->flag; option++) {
         if (!is_shown(option, secret))
             continue;
-        SCOPED(string)
-        char *left = left_side(option);
+        SCOPED(string) char *left = left_side(option);
         SCOPED_STRBUF struct strbuf right = STRBUF_INIT;
         add_right_side(&right, option);
         add_row(out, left, strbuf_text(&right), left_width);

@@ -48,8 +48,7 @@ char *json_canonical(const json_t *value)
 
 json_t *json_path(const json_t *object, const char *path)
 {
-    SCOPED(string)
-    char *walk = xstrdup(path);
+    SCOPED(string) char *walk = xstrdup(path);
     const json_t *here = object;
     char *rest = walk;
 
