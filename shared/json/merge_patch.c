@@ -16,11 +16,12 @@ json_t *json_merge_patch(json_t *target, const json_t *patch)
     const char *key;
     json_t *value;
 
-    assert(patch && patch != target);
+    assert(patch);
     if (!json_is_object(patch)) {
         json_decref(target);
         return json_deep_copy(patch);
     }
+    assert(patch != target); /* it would change while it is read */
     target = as_object(target);
     json_object_foreach((json_t *)patch, key, value)
     {
