@@ -30,19 +30,25 @@ static void accept_done(struct rpc_accept *accept)
     rpc_server_outstanding_drop(accept->server);
 }
 
-void rpc_accept_arm(struct rpc_accept *accept, struct rpc_server *server, struct rpc_endpoint *endpoint)
+/* Once the core has it, another poller may fill and arm it again: nothing here touches it after the request. */
+static void arm(struct rpc_accept *accept)
 {
-    accept->tag.done = accepted;
-    accept->server = server;
-    accept->endpoint = endpoint;
     accept->core = NULL;
     accept->payload = NULL;
     grpc_metadata_array_init(&accept->metadata);
     grpc_call_details_init(&accept->details);
-    rpc_server_outstanding_add(server);
+    rpc_server_outstanding_add(accept->server);
     rpc_tag_give(&accept->tag);
     if (request_next(accept) != GRPC_CALL_OK)
         accept_done(accept);
+}
+
+void rpc_accept_start(struct rpc_accept *accept, struct rpc_server *server, struct rpc_endpoint *endpoint)
+{
+    accept->tag.done = accepted;
+    accept->server = server;
+    accept->endpoint = endpoint;
+    arm(accept);
 }
 
 static struct rpc_call *call_of_stranger(struct rpc_accept *accept)
@@ -71,8 +77,7 @@ static void accepted(struct rpc_tag *tag, bool ok)
                                 ? rpc_call_new(accept->server, endpoint, endpoint->path + 1, accept->core,
                                                accept->deadline, &accept->metadata, accept->payload)
                                 : call_of_stranger(accept);
-    struct rpc_server *server = accept->server;
     accept_done(accept); /* the call counts already, so this is never the last */
-    rpc_accept_arm(accept, server, endpoint);
+    arm(accept);
     rpc_call_serve(call);
 }

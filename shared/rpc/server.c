@@ -185,9 +185,9 @@ void rpc_server_start(struct rpc_server *server)
     assert(!server->started);
     server->started = true;
     grpc_server_start(server->core);
-    rpc_accept_arm(&server->unknown, server, NULL);
+    rpc_accept_start(&server->unknown, server, NULL);
     for (struct rpc_endpoint *endpoint = server->endpoints; endpoint; endpoint = endpoint->next)
-        rpc_accept_arm(&endpoint->accept, server, endpoint);
+        rpc_accept_start(&endpoint->accept, server, endpoint);
 }
 
 void rpc_server_outstanding_add(struct rpc_server *server)

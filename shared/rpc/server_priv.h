@@ -65,4 +65,4 @@ void rpc_server_outstanding_add(struct rpc_server *server);
 void rpc_server_outstanding_drop(struct rpc_server *server);
 
 /* Asks the core for the next call of the endpoint; from then on each accept arms itself again. */
-void rpc_accept_arm(struct rpc_accept *accept, struct rpc_server *server, struct rpc_endpoint *endpoint);
+void rpc_accept_start(struct rpc_accept *accept, struct rpc_server *server, struct rpc_endpoint *endpoint);
