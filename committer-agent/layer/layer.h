@@ -55,6 +55,7 @@ struct layer_progress {
 enum layer_loss {
     LAYER_LOST_SOCKET,        /* tar has no sockets */
     LAYER_LOST_WHITEOUT_NAME, /* ".wh.*" would be read as a deletion; a folder goes with all it holds */
+    LAYER_LOST_PATH,          /* longer than carried_path_max_bytes; a folder goes with all it holds */
     LAYER_LOST_XATTR_TRUSTED, /* as enum xattr_loss */
     LAYER_LOST_XATTR_NAMESPACE,
     LAYER_LOST_XATTR_NAME,
