@@ -30,7 +30,8 @@ static void accept_done(struct rpc_accept *accept)
     rpc_server_outstanding_drop(accept->server);
 }
 
-/* Once the core has it, another poller may fill and arm it again: nothing here touches it after the request. */
+/* Once the core has it, another poller may fill and arm it again: nothing here touches it after the request.
+ */
 static void arm(struct rpc_accept *accept)
 {
     accept->core = NULL;

@@ -70,8 +70,7 @@ void rpc_call_cancel(struct rpc_call *call);
 void rpc_call_ref(struct rpc_call *call);
 void rpc_call_unref(struct rpc_call *call);
 
-/* For rpc_send and the finish: SEND_INITIAL_METADATA goes out once, with the first of them. Counts the ops.
- */
+/* For rpc_send and the finish: SEND_INITIAL_METADATA goes out once, with the first. Answers how many ops. */
 size_t rpc_call_add_headers(struct rpc_call *call, grpc_op *ops);
 void rpc_call_sent(struct rpc_tag *tag, bool ok);
 

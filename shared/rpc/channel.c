@@ -8,6 +8,7 @@
 #include "shared/base/alloc.h"
 #include "shared/rpc/channel_args_priv.h"
 #include "shared/rpc/client_priv.h"
+#include "shared/rpc/core_priv.h"
 #include "shared/rpc/credentials_priv.h"
 #include "shared/rpc/status.h"
 
@@ -63,7 +64,7 @@ struct rpc_channel *rpc_channel_new(const char *target, const struct rpc_channel
 {
     struct rpc_channel *channel = xcalloc(1, sizeof(*channel));
 
-    grpc_init(); /* counted by the library: each channel and each server holds one */
+    rpc_core_ref();
     channel->core = channel_open(target, options);
     channel->name = xstrdup(options->name ? options->name : target);
     if (options->header_key) {
@@ -78,7 +79,7 @@ void rpc_channel_free(struct rpc_channel *channel)
     if (!channel)
         return;
     grpc_channel_destroy(channel->core);
-    grpc_shutdown();
+    rpc_core_unref();
     free(channel->name);
     free(channel->header_key);
     free(channel->header_value);

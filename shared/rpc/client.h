@@ -25,7 +25,8 @@ struct rpc_channel_options {
     size_t max_message; /* bytes; 0: 16 MiB */
 };
 
-/* target: "unix:/run/x.sock" or "host:port". Never fails: connecting happens at the first call. */
+/* target: "unix:/run/x.sock" or "host:port". Never fails: connecting happens at the first call. Plaintext, so
+ * a target that is neither a unix socket nor loopback answers every call with ERR_UNSUPPORTED. */
 struct rpc_channel *rpc_channel_new(const char *target, const struct rpc_channel_options *options);
 void rpc_channel_free(struct rpc_channel *channel);
 
@@ -37,7 +38,8 @@ struct rpc_call_options {
 };
 
 /* *ret_answer is the caller's (see above). The error carries code, text and reason of the peer, prefixed by
- * the channel's name only when the peer could not be reached. options may be NULL. */
+ * the channel's name only when the peer could not be reached (or was silent until the deadline). options may
+ * be NULL. */
 int rpc_unary(struct rpc_channel *channel, const ProtobufCServiceDescriptor *service, const char *method,
               const ProtobufCMessage *request, void *ret_answer, const struct rpc_call_options *options,
               struct error *err);
@@ -47,11 +49,14 @@ int rpc_unary(struct rpc_channel *channel, const ProtobufCServiceDescriptor *ser
 int rpc_stream_open(struct rpc_channel *channel, const ProtobufCServiceDescriptor *service,
                     const char *method, const ProtobufCMessage *request, struct rpc_stream **ret_stream,
                     const struct rpc_call_options *options, struct error *err);
-/* 1: *ret_message is the caller's; 0: the stream ended with OK; -1: it ended with err. One reader at a time.
- */
+/* 1: *ret_message is the caller's; 0: the stream ended with OK; -1: it ended with err. Asked again, an ended
+ * stream answers the same. One reader at a time. */
 int rpc_stream_next(struct rpc_stream *stream, void *ret_message, struct error *err);
+/* Blocks until the peer may take more. message NULL with last: only says that nothing more comes. One writer
+ * at a time. ERR_UNAVAILABLE: the peer ended the stream; rpc_stream_next, read to its end, tells why. */
 int rpc_stream_write(struct rpc_stream *stream, const ProtobufCMessage *message, bool last,
                      struct error *err);
-void rpc_stream_cancel(
-    struct rpc_stream *stream);                  /* any thread; rpc_stream_next then answers ERR_CANCELLED */
-void rpc_stream_free(struct rpc_stream *stream); /* cancels what still runs */
+/* Any thread; rpc_stream_next then answers ERR_CANCELLED. */
+void rpc_stream_cancel(struct rpc_stream *stream);
+/* Cancels what still runs. */
+void rpc_stream_free(struct rpc_stream *stream);

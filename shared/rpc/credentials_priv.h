@@ -10,7 +10,6 @@
 /* "unix:/path", "unix:///path", "127.0.0.1:80", "[::1]:80", "localhost:80". */
 bool rpc_address_is_local(const char *address);
 
-/* *ret_credentials is the caller's (grpc_..._credentials_release). ERR_UNSUPPORTED: this address needs TLS.
- */
+/* *ret_credentials is the caller's (grpc_..._credentials_release). ERR_UNSUPPORTED: needs TLS. */
 int rpc_client_credentials(const char *target, grpc_channel_credentials **ret_credentials, struct error *err);
 int rpc_server_credentials(const char *address, grpc_server_credentials **ret_credentials, struct error *err);

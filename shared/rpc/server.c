@@ -14,6 +14,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 #include "shared/rpc/channel_args_priv.h"
+#include "shared/rpc/core_priv.h"
 #include "shared/rpc/listen_priv.h"
 #include "shared/rpc/server_priv.h"
 
@@ -117,7 +118,7 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
 
     server->options = options ? *options : (struct rpc_server_options){0};
     options_fill(&server->options);
-    grpc_init(); /* counted by the library: each channel and each server holds one */
+    rpc_core_ref();
     locks_init(server);
     LIST_INIT(&server->watches);
     server->shut_down.done = shut_down;
@@ -315,7 +316,7 @@ void rpc_server_free(struct rpc_server *server)
     rpc_server_stop(server, 0);
     grpc_server_destroy(server->core);
     grpc_completion_queue_destroy(server->queue);
-    grpc_shutdown();
+    rpc_core_unref();
     for (size_t i = 0; i < server->lock_count; i++)
         (void)close(server->lock_fds[i]); /* lets the lock go; nothing was written */
     free(server->lock_fds);

@@ -49,15 +49,19 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options);
 void rpc_server_add(struct rpc_server *server, const ProtobufCServiceDescriptor *service,
                     const struct rpc_method *methods, void *self);
 /* "127.0.0.1:0", "unix:/run/stasis/agent.sock". A socket file is made with mode 0600 and guarded by a lock
- * file (path + ".lock"), so a live server's socket is never taken over. ERR_UNAVAILABLE: another process
- * serves there. *ret_port (may be NULL): the port, 0 for unix. */
+ * file (path + ".lock"), so a live server's socket is never taken over. The umask changes for a moment: call
+ * this from main, before other threads create files. Plaintext, so only unix sockets and loopback are taken.
+ * *ret_port (may be NULL): the port, 0 for unix. ERR_UNAVAILABLE: another process serves there.
+ * ERR_UNSUPPORTED: the address would need TLS. */
 int rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port, struct error *err);
 void rpc_server_start(struct rpc_server *server);
-/* Refuses new calls, waits up to grace_ms for running ones, cancels the rest, waits for their handlers. */
+/* Refuses new calls, cancels endless streams, waits up to grace_ms for running calls, cancels the rest and
+ * waits for their handlers. Not from a handler. */
 void rpc_server_stop(struct rpc_server *server, int64_t grace_ms);
 void rpc_server_free(struct rpc_server *server); /* stopped, or never started */
 
-/* grpc.health.v1: service "" is the server as a whole. Watchers are told. */
+/* grpc.health.v1: service "" is the server as a whole, serving until told otherwise; any other is unknown
+ * until it is set. Watchers are told. Any thread. */
 void rpc_health_set(struct rpc_server *server, const char *service, bool serving);
 
 void *rpc_self(const struct rpc_call *call);
@@ -65,11 +69,14 @@ void *rpc_alloc(struct rpc_call *call, size_t size);       /* zeroed; gone with 
 char *rpc_strdup(struct rpc_call *call, const char *text); /* NULL gives "" */
 char *rpc_printf(struct rpc_call *call, const char *fmt, ...) PRINTF(2, 3);
 const char *rpc_header(const struct rpc_call *call, const char *key); /* request metadata; NULL absent */
-const char *rpc_method_name(const struct rpc_call *call);
-int64_t rpc_ms_left(const struct rpc_call *call); /* INT64_MAX: no deadline */
-bool rpc_cancelled(const struct rpc_call *call);  /* by the client, its deadline, or a stopping server */
-/* Calls fn(self) once when the call is cancelled, on another thread, possibly at once; fn must not block.
- * Ends with the call. Use it to wake what the handler waits for. */
+const char *rpc_method_name(const struct rpc_call *call);             /* "package.Service/Method" */
+int64_t rpc_ms_left(const struct rpc_call *call);                     /* INT64_MAX: no deadline */
+bool rpc_cancelled(const struct rpc_call *call); /* by the client, its deadline, or a stopping server */
+/* Calls fn(self) once when the call is cancelled: on another thread, or on this one if that has happened
+ * already, so hold no lock that fn takes. fn must not block. It replaces an earlier fn, and ends with the
+ * handler; fn NULL takes it back, and when that returns fn is not running. Use it to wake what the handler
+ * waits for. */
 void rpc_on_cancel(struct rpc_call *call, void (*fn)(void *self), void *self);
-/* Blocks until the client may take more; ERR_CANCELLED: the call is over. */
+/* Blocks until the client may take more. One sender at a time. ERR_CANCELLED: the call is over.
+ * ERR_EXHAUSTED: larger than max_message. */
 int rpc_send(struct rpc_call *call, const ProtobufCMessage *message, struct error *err);

@@ -14,8 +14,8 @@ struct work {
 
 /* max_items bounds what is queued and running together. */
 struct workers *workers_new(const char *name, unsigned max_threads, unsigned max_items, size_t stack_bytes);
-/* false: the bound is reached, no thread could be made, or the pool is stopped. The work stays the caller's.
- */
+/* false: the bound is reached, no thread could be made, or the pool is stopped. The work stays the
+ * caller's. */
 bool workers_submit(struct workers *workers, struct work *work);
 /* Runs what is queued, joins the threads and frees; NULL is fine. */
 void workers_free(struct workers *workers);

@@ -447,7 +447,59 @@ static void every_call_is_observed_once(void **state)
     pthread_mutex_unlock(&seen.lock);
 }
 
+static void an_idempotent_call_is_tried_five_times(void **state)
+{
+    static struct observations seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    failure_message failure = STASIS__TEST__FAILURE__INIT;
+    text_message *answer = NULL;
+    struct error err = {0};
+
+    fixture_setup_with(state, &(const struct rpc_server_options){.observe = observe, .observe_self = &seen});
+    struct fixture *f = *state;
+    struct rpc_channel *stubborn = rpc_channel_new(
+        f->target, &(const struct rpc_channel_options){.name = "stubborn", .retry_unavailable = true});
+    failure.code = ERR_UNAVAILABLE;
+    assert_int_equal(rpc_unary(stubborn, ECHO, "Fail", &failure.base, &answer, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_UNAVAILABLE);
+    failure.code = ERR_NOT_FOUND; /* will stay so: asked once */
+    assert_int_equal(rpc_unary(stubborn, ECHO, "Fail", &failure.base, &answer, NULL, &err), -1);
+    rpc_channel_free(stubborn);
+    pthread_mutex_lock(&seen.lock);
+    assert_int_equal(seen.failed, 5 + 1);
+    pthread_mutex_unlock(&seen.lock);
+}
+
 /* Many at once */
+
+static void *say_until_refused(void *arg)
+{
+    struct background_call *call = arg;
+
+    while (call->result == 0)
+        call->result = call_text(call->fixture, "Say", "", NULL, NULL, &call->err);
+    return NULL;
+}
+
+static void stopping_under_load_ends_every_call(void **state)
+{
+    for (unsigned round = 0; round < 20; round++) {
+        struct background_call calls[6];
+        struct fixture *f;
+        struct error err = {0};
+
+        fixture_setup(state);
+        f = *state;
+        for (size_t i = 0; i < 6; i++) {
+            calls[i] = (struct background_call){.fixture = f};
+            assert_int_equal(pthread_create(&calls[i].thread, NULL, say_until_refused, &calls[i]), 0);
+        }
+        assert_ok(call_text(f, "Say", "", NULL, NULL, &err));
+        rpc_server_stop(f->server, round % 2 ? 0 : A_MINUTE_MS);
+        for (size_t i = 0; i < 6; i++)
+            assert_int_equal(background_join(&calls[i]), -1);
+        fixture_teardown(state);
+    }
+}
 
 static void *say_often(void *arg)
 {
@@ -495,6 +547,8 @@ int main(void)
         WITH_SERVER(health_says_what_it_was_told),
         WITH_SERVER(a_health_watch_tells_each_change),
         cmocka_unit_test_teardown(every_call_is_observed_once, fixture_teardown),
+        cmocka_unit_test_teardown(an_idempotent_call_is_tried_five_times, fixture_teardown),
+        cmocka_unit_test(stopping_under_load_ends_every_call),
         WITH_SERVER(many_threads_share_a_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
