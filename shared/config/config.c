@@ -49,6 +49,18 @@ static int parse_duration(const char *text, int64_t *ret_ms, struct error *err)
     return 0;
 }
 
+static void add_item(struct config_list *list, const char *text)
+{
+    list->items = xrealloc_array(list->items, list->count + 1, sizeof(*list->items));
+    list->items[list->count++] = text;
+}
+
+void config_list_done(struct config_list *list)
+{
+    free(list->items);
+    *list = (struct config_list){0};
+}
+
 static int parse_value(const struct config_option *option, const char *text, void *settings,
                        struct error *err)
 {
@@ -63,6 +75,9 @@ static int parse_value(const struct config_option *option, const char *text, voi
         return parse_int(text, member, err);
     case CONFIG_DURATION:
         return parse_duration(text, member, err);
+    case CONFIG_LIST:
+        add_item(member, text);
+        return 0;
     case CONFIG_IGNORED:
     case CONFIG_IGNORED_BOOL:
         return 0;

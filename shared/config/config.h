@@ -18,9 +18,16 @@ enum config_kind {
     CONFIG_BOOL,     /* bool */
     CONFIG_INT,      /* int64_t */
     CONFIG_DURATION, /* int64_t milliseconds, Go spelling */
+    CONFIG_LIST,     /* struct config_list: one item each time the flag is given */
     CONFIG_IGNORED,  /* accepted and unused; keeps OpenSandbox's arguments legal. Takes a value. */
     CONFIG_IGNORED_BOOL,
 };
+
+struct config_list {
+    const char **items; /* borrowed texts in an array of ours: config_list_done() */
+    size_t count;
+};
+void config_list_done(struct config_list *list);
 
 struct config_option {
     const char *flag;          /* without dashes */
@@ -42,7 +49,7 @@ struct config_program {
 
 enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK /* --help or --version was printed */ };
 
-/* Fills the zeroed struct at `settings`. A flag given twice counts as given last; an environment variable that is empty
+/* Fills the zeroed struct at `settings`. A flag given twice counts as given last, unless it is a list; an environment variable that is empty
  * counts as not set. Non-flag arguments are moved to the front of argv: argv[0] stays, they are argv[1] to
  * argv[*ret_argc], then comes NULL. Everything after "--" is such an argument.
  * -1, ERR_INVALID: unknown flag or bad value; the text says which flag, what was wanted, and names --help. It never

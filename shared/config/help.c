@@ -18,6 +18,7 @@ static const char *value_name(enum config_kind kind)
 {
     switch (kind) {
     case CONFIG_STRING:
+    case CONFIG_LIST:
         return " string";
     case CONFIG_INT:
         return " number";
