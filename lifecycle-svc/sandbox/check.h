@@ -1,0 +1,16 @@
+/* check.h - what a create request may ask of this server: the semantic rules, in the contract's order.
+ * Pure; any thread. Spec: contract rest-api.md §4.1, §17. */
+#pragma once
+
+#include <stdint.h>
+
+#include "lifecycle-svc/sandbox/create_request.h"
+
+struct check_settings {
+    int64_t max_timeout_s;                 /* 0: no cap */
+    const struct json_strings *host_paths; /* allowed prefixes of host volumes; may be empty */
+};
+
+/* Of a settled request. The error carries the contract's code, and says what is supported instead. */
+int create_request_check(const struct create_request *request, const struct check_settings *settings,
+                         int64_t now_ms, struct error *err);

@@ -1,0 +1,18 @@
+/* follow.h - waits for a sandbox to become something, on snapshot-svc's watch stream.
+ *
+ * A stream that breaks because snapshot-svc restarts is opened again, with backoff, until the deadline: the
+ * stream always begins with the present state, so nothing is missed. */
+#pragma once
+
+#include "lifecycle-svc/sandbox/orchestrator.h"
+#include "lifecycle-svc/sandbox/service.h"
+
+/* Looks at the sandbox: 1 ends the wait, 0 goes on, -1 ends it with err. */
+typedef int follow_fn(void *self, const orch_sandbox *sandbox, struct error *err);
+
+/* Calls look(self) with the state now and after every change until it says stop.
+ * ERR_TIMEOUT: timeout_ms, or the caller's own deadline, passed; ERR_CANCELLED: the caller left;
+ * ERR_NOT_FOUND: the sandbox is gone. None has a contract code yet. */
+int sandbox_follow(const struct sandbox_service *service, const char *name,
+                   const struct sandbox_caller *caller, int64_t timeout_ms, follow_fn *look, void *self,
+                   struct error *err);

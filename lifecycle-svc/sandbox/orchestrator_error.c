@@ -1,0 +1,33 @@
+#include "lifecycle-svc/sandbox/orchestrator_error.h"
+
+#include "lifecycle-svc/sandbox/contract_code.h"
+
+int orchestrator_error(struct error *err, const char *id)
+{
+    switch (err->code) {
+    case ERR_NOT_FOUND:
+        return refuse(err, CODE_SANDBOX_NOT_FOUND, "Sandbox %.80s not found", id ? id : "");
+    case ERR_STATE:
+    case ERR_CONFLICT: /* another caller was first: for this one the state is now a wrong one */
+        return refuse_as(err, CODE_INVALID_STATE);
+    case ERR_INVALID:
+        return refuse_as(err, CODE_INVALID_PARAMETER);
+    case ERR_UNSUPPORTED:
+        return refuse_as(err, CODE_API_NOT_SUPPORTED);
+    case ERR_UNAVAILABLE:
+    case ERR_TIMEOUT:
+        (void)error_wrap(err, "snapshot-svc cannot be reached, try again");
+        return refuse_as(err, CODE_INITIALIZATION_ERROR);
+    case ERR_CANCELLED: /* the client left, or this server stops: the doors know which */
+        return -1;
+    case ERR_NONE:
+    case ERR_EXISTS:
+    case ERR_DENIED:
+    case ERR_EXHAUSTED:
+    case ERR_CORRUPT:
+    case ERR_INTERNAL:
+    case ERR_MAX:
+        break;
+    }
+    return refuse_as(err, CODE_API_ERROR);
+}
