@@ -1,0 +1,63 @@
+#include "committer-agent/agent.h"
+
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/file.h"
+
+static int open_state(struct agent *agent, const struct settings *settings, struct error *err)
+{
+    SCOPED(string) char *lock_path = xasprintf("%s/lock", settings->state_dir);
+
+    agent->spool_dir = xasprintf("%s/spool", settings->state_dir);
+    if (dir_ensure(settings->state_dir, 0700, err) < 0 || dir_ensure(agent->spool_dir, 0700, err) < 0)
+        return error_wrap(err, "--state-dir");
+    if (file_lock(lock_path, &agent->lock_fd, err) < 0)
+        return error_wrap(err, "another agent uses --state-dir %s", settings->state_dir);
+    return journal_open(settings->state_dir, &agent->journal, err);
+}
+
+int agent_open(struct agent *agent, const struct settings *settings, struct error *err)
+{
+    SCOPED(string) char *version = NULL;
+
+    *agent = (struct agent){.lock_fd = -1};
+    if (open_state(agent, settings, err) < 0) {
+        agent_close(agent, 0);
+        return -1;
+    }
+    agent->containerd = containerd_new(settings->containerd_socket, settings->containerd_namespace);
+    const struct commits_options options = {
+        .env = {.containerd = agent->containerd,
+                .journal = agent->journal,
+                .spool_dir = agent->spool_dir,
+                .spool_min_free_bytes = (uint64_t)settings->spool_min_free_mib << 20,
+                .compression_level = (int)settings->compression_level,
+                .compression_threads = (unsigned)settings->compression_threads,
+                .registry_ca_file = settings->registry_ca_file,
+                .user_agent = "stasis/" STASIS_VERSION},
+        .slots = (unsigned)settings->slots};
+    if (containerd_version(agent->containerd, &version, err) < 0) {
+        agent_close(agent, 0);
+        return error_wrap(err, "containerd at %s (--containerd-socket-path)", settings->containerd_socket);
+    }
+    if (commits_open(&options, &agent->commits, err) < 0) {
+        agent_close(agent, 0);
+        return -1;
+    }
+    log_info("agent ready", log_str("containerd", version), log_str("state_dir", settings->state_dir));
+    return 0;
+}
+
+void agent_close(struct agent *agent, int64_t grace_ms)
+{
+    if (agent->commits)
+        commits_close(agent->commits, grace_ms);
+    commits_free(agent->commits);
+    journal_free(agent->journal);
+    containerd_free(agent->containerd);
+    free(agent->spool_dir);
+    if (agent->lock_fd >= 0)
+        (void)close(agent->lock_fd); /* the lock goes with it */
+    *agent = (struct agent){.lock_fd = -1};
+}

@@ -1,0 +1,26 @@
+/* agent.h - what both ways of running share: the connection to containerd and the table of commits on a state
+ * folder. */
+#pragma once
+
+#include "committer-agent/commit/commits.h"
+#include "committer-agent/settings.h"
+
+struct agent {
+    struct containerd *containerd;
+    struct journal *journal;
+    struct commits *commits;
+    char *spool_dir;
+    int lock_fd;
+};
+
+/* Takes the state folder for this process alone and settles what an earlier one left.
+ * ERR_UNAVAILABLE: another agent has the folder, or containerd does not answer. */
+int agent_open(struct agent *agent, const struct settings *settings, struct error *err);
+void agent_close(struct agent *agent, int64_t grace_ms);
+
+/* The daemon: serves until SIGTERM or SIGINT. */
+int agent_serve(const struct settings *settings, struct error *err);
+
+/* One-shot commands. Progress goes to stderr, the result as one JSON object to stdout. */
+int oneshot_commit(const struct settings *settings, struct error *err);
+int oneshot_unpause(const struct settings *settings, struct error *err);

@@ -1,0 +1,89 @@
+#include "committer-agent/agent.h"
+#include "committer-agent/api/committer_service.h"
+#include "shared/base/signals.h"
+#include "shared/metrics/operations.h"
+#include "shared/rpc/server.h"
+
+/* serve.c - the daemon: wires the agent to its gRPC door and to the operations server, and unwires in the
+ * right order. */
+
+struct daemon {
+    struct agent agent;
+    struct metrics *metrics;
+    struct metric *running, *holding;
+    struct operations *operations;
+    struct rpc_server *server;
+    struct committer_service committer;
+};
+
+static void refresh_gauges(void *self)
+{
+    struct daemon *daemon = self;
+    struct commits_load load = commits_load(daemon->agent.commits);
+
+    metric_set(daemon->running, load.running);
+    metric_set(daemon->holding, load.holding);
+}
+
+static int start_operations(struct daemon *daemon, const struct settings *settings, struct error *err)
+{
+    daemon->metrics = metrics_new();
+    daemon->running = metrics_gauge(daemon->metrics, "stasis_commits_running", "Commits under way.", NULL);
+    daemon->holding =
+        metrics_gauge(daemon->metrics, "stasis_commits_holding", "Commits that hold their pod frozen.", NULL);
+    const struct operations_options options = {.address = settings->metrics_address,
+                                               .metrics = daemon->metrics,
+                                               .refresh = refresh_gauges,
+                                               .self = daemon};
+    return operations_start(&options, &daemon->operations, err);
+}
+
+static int start_rpc(struct daemon *daemon, const struct settings *settings, struct error *err)
+{
+    const struct rpc_server_options options = {0};
+
+    daemon->committer = (struct committer_service){.commits = daemon->agent.commits,
+                                                   .commit_timeout_ms = settings->commit_timeout_ms,
+                                                   .hold_timeout_ms = settings->hold_timeout_ms,
+                                                   .compression = settings->compression};
+    daemon->server = rpc_server_new(&options);
+    committer_service_add(&daemon->committer, daemon->server);
+    if (rpc_server_listen(daemon->server, settings->address, NULL, err) < 0)
+        return error_wrap(err, "--address");
+    rpc_server_start(daemon->server);
+    rpc_health_set(daemon->server, "", true);
+    return 0;
+}
+
+/* Held commits are released through the door, so it stays open until they are; callers that attach are told
+ * to leave. */
+static void stop(struct daemon *daemon, const struct settings *settings)
+{
+    if (daemon->server) {
+        rpc_health_set(daemon->server, "", false);
+        commits_close(daemon->agent.commits, settings->stop_grace_ms);
+        rpc_server_stop(daemon->server, 1000);
+        rpc_server_free(daemon->server);
+    }
+    operations_stop(daemon->operations);
+    metrics_free(daemon->metrics);
+    agent_close(&daemon->agent, 0);
+}
+
+int agent_serve(const struct settings *settings, struct error *err)
+{
+    struct daemon daemon = {0};
+
+    if (agent_open(&daemon.agent, settings, err) < 0)
+        return -1;
+    int result = start_operations(&daemon, settings, err);
+    if (result == 0)
+        result = start_rpc(&daemon, settings, err);
+    if (result == 0) {
+        log_info("serving", log_str("address", settings->address));
+        int signal_number = signals_wait();
+        log_info("stopping", log_i64("signal", signal_number));
+    }
+    stop(&daemon, settings);
+    return result;
+}
