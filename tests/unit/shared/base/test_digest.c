@@ -82,8 +82,7 @@ static void a_stream_has_the_digest_of_its_bytes_however_it_is_cut(void **state)
 
 static void a_stream_may_be_given_up(void **state)
 {
-    SCOPED(hasher)
-    struct hasher *hasher = hasher_new();
+    SCOPED(hasher) struct hasher *hasher = hasher_new();
     (void)state;
 
     hasher_update(hasher, "abc", 3);

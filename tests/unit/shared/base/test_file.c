@@ -107,8 +107,7 @@ static void who_reads_during_a_write_sees_the_old_file(void **state)
     (void)state;
 
     assert_ok(file_write_atomic("f", "old", 3, 0600, &err), &err);
-    SCOPED(fd)
-    int fd = open("f", O_RDONLY);
+    SCOPED(fd) int fd = open("f", O_RDONLY);
     assert_ok(file_write_atomic("f", "new", 3, 0600, &err), &err);
     assert_int_equal(read(fd, seen, sizeof(seen)), 3);
     assert_string_equal(seen, "old");
@@ -165,6 +164,28 @@ static void a_file_that_lies_about_its_size_is_read_whole(void **state)
     assert_contains(buf.bytes, "nonvoluntary_ctxt_switches"); /* its last line */
     assert_fails(file_read("/proc/self/status", 100, &buf, &err), &err, ERR_EXHAUSTED,
                  "larger than 100 bytes");
+}
+
+/* A pipe has no size at all, and more bytes than one read brings. */
+static void what_has_no_size_is_read_until_its_end(void **state)
+{
+    static char bytes[60000];
+    SCOPED_STRBUF struct strbuf buf = STRBUF_INIT;
+    struct error err;
+    int ends[2];
+    char path[64];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * 7);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], bytes, sizeof(bytes)), sizeof(bytes)); /* fits a pipe's 64 KiB */
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+    (void)close(ends[1]);
+    assert_ok(file_read(path, sizeof(bytes), &buf, &err), &err);
+    assert_int_equal(buf.length, sizeof(bytes));
+    assert_memory_equal(buf.bytes, bytes, sizeof(bytes));
+    (void)close(ends[0]);
 }
 
 static void files_of_any_length_come_back(void **state)
@@ -305,6 +326,7 @@ int main(void)
         IN_A_FOLDER(a_file_may_be_as_large_as_the_limit),
         IN_A_FOLDER(an_empty_file_is_an_empty_text),
         IN_A_FOLDER(a_file_that_lies_about_its_size_is_read_whole),
+        IN_A_FOLDER(what_has_no_size_is_read_until_its_end),
         IN_A_FOLDER(files_of_any_length_come_back),
         IN_A_FOLDER(a_missing_file_is_not_found),
         IN_A_FOLDER(removing_twice_is_removing_once),
