@@ -87,7 +87,8 @@ int compressor_new(const struct compress_options *options, struct compressor **r
     int level = options->level ? options->level : encodings[options->compression].level_default;
     int answer = 0;
 
-    if (level < 0 || level > encodings[options->compression].level_max)
+    if (options->compression != LAYER_NONE &&
+        (level < 0 || level > encodings[options->compression].level_max))
         return error_set(err, ERR_INVALID, "%s level %d: want 1 to %d, or 0 for the default",
                          encodings[options->compression].name, level,
                          encodings[options->compression].level_max);

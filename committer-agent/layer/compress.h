@@ -29,7 +29,7 @@ int layer_compression_parse(const char *name, enum layer_compression *ret_compre
 
 struct compress_options {
     enum layer_compression compression;
-    int level;        /* 0: the fast default of that encoding; zstd 1 to 19, gzip 1 to 9 */
+    int level;        /* 0: the fast default of that encoding; zstd 1 to 19, gzip 1 to 9, none takes any */
     unsigned threads; /* zstd's workers; 0: compress in the calling thread */
 };
 
