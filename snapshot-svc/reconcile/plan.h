@@ -1,34 +1,32 @@
 /* plan.h - what a planner answers: a list of actions, carried out in order by the one executor.
  *
- * A planner is a pure function of (observed objects, commit as the dispatcher knows it, config, now). It never waits
- * and never looks elsewhere; it may run twice on the same state, so what it creates is named after its owner and what
- * it writes carries the resourceVersion it was decided on. The executor stops at the first action that fails and the
- * key is tried again with backoff; so the order of actions is the crash story: the acknowledging status write comes
- * before its side effects.
+ * A planner is a pure function of (observed objects, commit as the dispatcher knows it, config, now). It
+ * never waits and never looks elsewhere; it may run twice on the same state, so what it creates is named
+ * after its owner and what it writes carries the resourceVersion it was decided on. The executor stops at the
+ * first action that fails and the key is tried again with backoff; so the order of actions is the crash
+ * story: the acknowledging status write comes before its side effects.
  *
  * What the executor promises for each action:
- *   PATCH, PATCH_STATUS  `body` is a merge patch of the whole object: {"metadata":{...},"spec":{...}} or {"status":{...}}.
- *                        A plan holds at most one write with a resourceVersion per object, so versions need no chaining.
- *                        ERR_CONFLICT: plan again on a fresh read.
- *   CREATE               names are derived, never random. ERR_EXISTS is success when the object that is there has the
- *                        same controller owner (uid) as `body`; otherwise it is an error. So a cache that has not seen the
- *                        object yet does no harm, and no expectations are kept. Any other refusal (ERR_INVALID,
- *                        ERR_DENIED, ...) posts a Warning Event with reason `on_failure` and the error's text on the
- *                        plan's object, when `on_failure` is set; transient errors do not.
- *   DELETE               ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name).
- *   COMMIT               idempotent: starts the commit, attaches to it, or does nothing while it is being followed.
- *                        The dispatcher keeps trying while the agent cannot be reached, has no slot, or another commit
- *                        works on the pod, until deadline_ms; then the view is FAILED with reason AgentUnreachable (or the
- *                        agent's). Each change of the view wakes the snapshot's key and that of its sandbox, progress
- *                        at most once a second.
- *   RELEASE_KILL         repeatable: a key that was already released with KILL is success. When the hold ran out or the
- *                        agent never heard of the key, it fails and the view becomes FAILED with HoldExpired or
- *                        CommitLost, so the pod that follows in the plan is not deleted.
- *   CANCEL               an unknown key is success.
- *   EVENT                best effort: a failing one neither stops the plan nor retries it.
+ *   PATCH, PATCH_STATUS  `body` is a merge patch of the whole object: {"metadata":{...},"spec":{...}} or
+ * {"status":{...}}. A plan holds at most one write with a resourceVersion per object, so versions need no
+ * chaining. ERR_CONFLICT: plan again on a fresh read. CREATE               names are derived, never random.
+ * ERR_EXISTS is success when the object that is there has the same controller owner (uid) as `body`;
+ * otherwise it is an error. So a cache that has not seen the object yet does no harm, and no expectations are
+ * kept. Any other refusal (ERR_INVALID, ERR_DENIED, ...) posts a Warning Event with reason `on_failure` and
+ * the error's text on the plan's object, when `on_failure` is set; transient errors do not. DELETE
+ * ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name). COMMIT idempotent:
+ * starts the commit, attaches to it, or does nothing while it is being followed. The dispatcher keeps trying
+ * while the agent cannot be reached, has no slot, or another commit works on the pod, until deadline_ms; then
+ * the view is FAILED with reason AgentUnreachable (or the agent's). Each change of the view wakes the
+ * snapshot's key and that of its sandbox, progress at most once a second. RELEASE_KILL         repeatable: a
+ * key that was already released with KILL is success. When the hold ran out or the agent never heard of the
+ * key, it fails and the view becomes FAILED with HoldExpired or CommitLost, so the pod that follows in the
+ * plan is not deleted. CANCEL               an unknown key is success. EVENT                best effort: a
+ * failing one neither stops the plan nor retries it.
  *
- * Which keys to wake: a pod wakes its owner and every unfinished snapshot of that sandbox; a snapshot wakes the sandbox
- * named by spec.sandboxName and the other unfinished snapshots of that sandbox; a sandbox wakes its snapshots. */
+ * Which keys to wake: a pod wakes its owner and every unfinished snapshot of that sandbox; a snapshot wakes
+ * the sandbox named by spec.sandboxName and the other unfinished snapshots of that sandbox; a sandbox wakes
+ * its snapshots. */
 #pragma once
 
 #include <jansson.h>
@@ -39,11 +37,12 @@
 #include "snapshot-svc/cluster/cluster.h"
 
 enum action_type {
-    ACTION_PATCH,        /* merge patch of everything but status */
+    ACTION_PATCH, /* merge patch of everything but status */
     ACTION_PATCH_STATUS,
     ACTION_CREATE,
     ACTION_DELETE,
-    ACTION_COMMIT,       /* start the commit, or attach to it after a restart; the dispatcher follows it from there */
+    ACTION_COMMIT, /* start the commit, or attach to it after a restart; the dispatcher follows it from there
+                    */
     ACTION_RELEASE_KILL, /* the pause is taken: every process of the pod gets SIGKILL while frozen */
     ACTION_CANCEL,       /* stop the commit wherever it is; what it froze runs again */
     ACTION_EVENT,        /* a Kubernetes Event on `kind`/`name` */
@@ -65,14 +64,14 @@ struct action {
     char *on_failure;       /* CREATE: reason of the Event that tells of a refusal, or NULL */
     int grace_s;            /* DELETE; -1: default */
 
-    char *node;             /* COMMIT, RELEASE_KILL, CANCEL: whose agent */
-    char *commit_key;       /* same */
+    char *node;                        /* COMMIT, RELEASE_KILL, CANCEL: whose agent */
+    char *commit_key;                  /* same */
     char *pod_ns, *pod_name, *pod_uid; /* COMMIT */
     struct commit_target *targets;     /* COMMIT */
     size_t target_count;
-    bool hold;              /* COMMIT: stay frozen until released (pause), or thaw after the capture (live snapshot) */
-    int64_t timeout_ms;     /* COMMIT: of the whole commit; what is left of it when attaching, at least 1 */
-    int64_t deadline_ms;    /* COMMIT: Unix ms; until then an agent that cannot be reached is tried again */
+    bool hold; /* COMMIT: stay frozen until released (pause), or thaw after the capture (live snapshot) */
+    int64_t timeout_ms;  /* COMMIT: of the whole commit; what is left of it when attaching, at least 1 */
+    int64_t deadline_ms; /* COMMIT: Unix ms; until then an agent that cannot be reached is tried again */
 
     char *reason, *message; /* EVENT */
     bool warning;           /* EVENT: type Warning, else Normal */
@@ -84,7 +83,10 @@ struct plan {
     int64_t requeue_at_ms; /* Unix ms; 0: only when something changes */
 };
 
-#define PLAN_INIT {0}
+#define PLAN_INIT                                                                                            \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
 
 /* Adds a zeroed action; borrowed until the next call. */
 struct action *plan_add(struct plan *plan, enum action_type type);
@@ -95,9 +97,10 @@ void plan_done(struct plan *plan); /* frees every action; the plan may be used a
 
 const char *action_type_name(enum action_type type); /* "PATCH_STATUS" */
 
-/* The commit of a snapshot as the dispatcher knows it (memory only; the journal of the agent is the truth). */
+/* The commit of a snapshot as the dispatcher knows it (memory only; the journal of the agent is the truth).
+ */
 enum commit_state {
-    COMMIT_UNKNOWN,   /* never asked in this process: ask the agent by key */
+    COMMIT_UNKNOWN, /* never asked in this process: ask the agent by key */
     COMMIT_RUNNING,
     COMMIT_SUCCEEDED,
     COMMIT_FAILED,
@@ -121,5 +124,5 @@ struct commit_view {
     struct commit_image *images; /* SUCCEEDED */
     size_t image_count;
     uint64_t frozen_ms;
-    char *reason, *message;      /* FAILED: HoldExpired, RegistryUnauthorized, AgentUnreachable, ... */
+    char *reason, *message; /* FAILED: HoldExpired, RegistryUnauthorized, AgentUnreachable, ... */
 };

@@ -1,0 +1,186 @@
+/* The BatchSandbox planner: deletion and expiry first, then the step of the phase, then one status write. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "shared/json/json.h"
+#include "snapshot-svc/model/names.h"
+#include "snapshot-svc/reconcile/sandbox_pass.h"
+
+static enum snapshot_standing standing_of(const struct batchsandbox *sandbox,
+                                          const struct sandboxsnapshot *snapshot)
+{
+    if (!snapshot)
+        return SNAPSHOT_ABSENT;
+    if (sandboxsnapshot_is_internal(snapshot, sandbox->meta.uid))
+        return strcmp(snapshot->sandbox_name, sandbox->meta.name) == 0 ? SNAPSHOT_OURS : SNAPSHOT_FOREIGN;
+
+    const struct owner_reference *owner = meta_controller(&snapshot->meta);
+    bool former = owner && strcmp(owner->name, sandbox->meta.name) == 0 &&
+                  sandboxsnapshot_is_internal(snapshot, owner->uid);
+    return former ? SNAPSHOT_FORMER : SNAPSHOT_FOREIGN;
+}
+
+static int pass_init(struct sandbox_pass *pass, const struct batchsandbox_observed *seen,
+                     const struct reconcile_config *config, int64_t now_ms, struct error *err)
+{
+    const struct batchsandbox *sandbox = seen->sandbox;
+
+    *pass = (struct sandbox_pass){.seen = seen, .config = config, .sandbox = sandbox, .now_ms = now_ms};
+    if (pod_health_read(seen->pods, seen->pod_count, &pass->health, err) < 0)
+        return error_wrap(err, "BatchSandbox %s", sandbox->meta.name);
+    pass->phase = batchsandbox_phase(&sandbox->status);
+    pass->intent = sandbox_intent(sandbox);
+    pass->standing = standing_of(sandbox, seen->snapshot);
+    if (pass->standing == SNAPSHOT_OURS)
+        pass->snapshot_phase = sandboxsnapshot_phase(&seen->snapshot->status);
+    pass->snapshot_deleting = seen->snapshot && meta_is_deleting(&seen->snapshot->meta);
+    batchsandbox_status_copy(&sandbox->status, &pass->status);
+    return 0;
+}
+
+static void pass_done(struct sandbox_pass *pass)
+{
+    pod_health_done(&pass->health);
+    batchsandbox_status_done(&pass->status);
+    plan_done(&pass->before);
+    plan_done(&pass->events);
+    plan_done(&pass->after);
+    free(pass->unbuildable);
+}
+
+/* Deletion wins over everything: nothing is started for a sandbox that goes (K15). Its pods and its snapshot
+ * go with it by garbage collection. We run no tasks, so a task finalizer of an earlier controller has nothing
+ * left to wait for. */
+static void plan_deletion(const struct batchsandbox *sandbox, struct plan *plan)
+{
+    if (!meta_has_finalizer(&sandbox->meta, FINALIZER_TASK_CLEANUP))
+        return;
+    json_t *rest = json_array();
+    for (size_t i = 0; i < sandbox->meta.finalizers.count; i++)
+        if (strcmp(sandbox->meta.finalizers.items[i], FINALIZER_TASK_CLEANUP) != 0)
+            json_array_append_new(rest, json_string(sandbox->meta.finalizers.items[i]));
+    struct object_ref self = {KIND_BATCH_SANDBOX, &sandbox->meta};
+    act_patch(plan, self, json_pack("{s:{s:o}}", "metadata", "finalizers", rest));
+}
+
+/* Where Pool allocation and the pooled pause (contract §10, §13) will plug in. Until then the sandbox says
+ * why nothing happens. */
+static void pooled_step(struct sandbox_pass *pass)
+{
+    pass_enter(pass, SANDBOX_PENDING);
+    pass_set_condition(
+        pass, CONDITION_PROGRESSING, "PoolNotSupported",
+        "spec.poolRef: this controller serves template sandboxes only; remove poolRef and set template");
+}
+
+static void take_step(struct sandbox_pass *pass)
+{
+    if (batchsandbox_is_pooled(pass->sandbox)) {
+        pooled_step(pass);
+        return;
+    }
+    switch (pass->phase) {
+    case SANDBOX_PAUSING:
+        pausing_step(pass);
+        return;
+    case SANDBOX_PAUSED:
+        paused_step(pass);
+        return;
+    case SANDBOX_RESUMING:
+        resuming_step(pass);
+        return;
+    case SANDBOX_PHASE_NONE:
+    case SANDBOX_PENDING:
+    case SANDBOX_SUCCEED:
+    case SANDBOX_FAILED:
+    case SANDBOX_PHASE_UNKNOWN:
+    case SANDBOX_PHASE_MAX:
+        steady_step(pass);
+        return;
+    }
+}
+
+static void count_pods(struct sandbox_pass *pass)
+{
+    pass->status.replicas = pass->health.total;
+    pass->status.allocated = pass->health.allocated;
+    pass->status.ready = pass->health.ready;
+    pass->status.observed_generation = pass->sandbox->meta.generation;
+}
+
+/* A spec change without a wish, or a status from before we kept a memory. */
+static void acknowledge_quietly(struct sandbox_pass *pass)
+{
+    if (pass->phase == SANDBOX_PAUSING)
+        return; /* pauseObservedGeneration names this pause, see ANNOTATION_PAUSE_CYCLE_OF */
+    if (pass->intent == INTENT_ACK_ONLY || (pass->intent == INTENT_NONE && !pass->status.observed_pause))
+        pass_acknowledge(pass);
+}
+
+/* [] is not written over nothing (crds.md §6.2). */
+static void plan_endpoints(struct sandbox_pass *pass, struct plan *plan)
+{
+    const char *old = meta_annotation(&pass->sandbox->meta, ANNOTATION_ENDPOINTS);
+    SCOPED(string) char *wanted = pod_health_endpoints(&pass->health);
+
+    if (strcmp(old ? old : "[]", wanted) == 0)
+        return;
+    act_patch_unconditionally(
+        plan, pass_sandbox(pass),
+        json_pack("{s:{s:{s:s}}}", "metadata", "annotations", ANNOTATION_ENDPOINTS, wanted));
+}
+
+static void compose(struct sandbox_pass *pass, struct plan *plan)
+{
+    plan_append(plan, &pass->before);
+    if (!pass->hold_status) {
+        json_t *before =
+            pass->sandbox->has_status ? batchsandbox_status_write(&pass->sandbox->status) : json_object();
+        act_status(plan, pass_sandbox(pass), before, batchsandbox_status_write(&pass->status));
+    }
+    plan_append(plan, &pass->events);
+    plan_append(plan, &pass->after);
+    plan_endpoints(pass, plan);
+}
+
+/* true: the sandbox is on its way out, nothing else matters. */
+static bool plan_expiry(const struct batchsandbox *sandbox, int64_t now_ms, struct plan *plan)
+{
+    struct object_ref self = {KIND_BATCH_SANDBOX, &sandbox->meta};
+
+    if (sandbox->spec.expire_time_ms == 0)
+        return false;
+    if (sandbox->spec.expire_time_ms > now_ms) {
+        plan_requeue_at(plan, sandbox->spec.expire_time_ms);
+        return false;
+    }
+    act_delete(plan, self, -1);
+    return true;
+}
+
+int batchsandbox_plan(const struct batchsandbox_observed *seen, const struct reconcile_config *config,
+                      int64_t now_unix_ms, struct plan *plan, struct error *err)
+{
+    struct sandbox_pass pass;
+
+    *plan = (struct plan)PLAN_INIT;
+    if (meta_is_deleting(&seen->sandbox->meta)) {
+        plan_deletion(seen->sandbox, plan);
+        return 0;
+    }
+    if (plan_expiry(seen->sandbox, now_unix_ms, plan))
+        return 0;
+
+    int done = pass_init(&pass, seen, config, now_unix_ms, err);
+    if (done == 0) {
+        count_pods(&pass);
+        take_step(&pass);
+        acknowledge_quietly(&pass);
+        compose(&pass, plan);
+    }
+    pass_done(&pass);
+    if (done < 0)
+        plan_done(plan);
+    return done;
+}

@@ -1,0 +1,173 @@
+/* Paused and Resuming: from the wish to a ready pod with the snapshot's files (contract §6).
+ *
+ *   Paused   --wish-->  Resuming + ACK
+ *   Resuming            images into the template (one patch), then the pod, from an object that has them
+ *            ready   -> Succeed, and the snapshot goes
+ *            failing -> Failed + ResumeFailed, the snapshot stays
+ *            no usable snapshot and no pod -> Paused + ResumeFailed */
+#include "snapshot-svc/reconcile/sandbox_pass.h"
+
+#include <stdlib.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/cleanup.h"
+#include "snapshot-svc/reconcile/restore.h"
+
+static void resume_start(struct sandbox_pass *pass)
+{
+    pass_clear_condition(pass, CONDITION_RESUME_FAILED);
+    pass_clear_condition(pass, CONDITION_POD_FAILED);
+    pass_enter(pass, SANDBOX_RESUMING);
+    pass_acknowledge(pass);
+    pass_event(pass, false, "Resuming", "Resuming sandbox");
+}
+
+void paused_step(struct sandbox_pass *pass)
+{
+    pass_enter(pass, SANDBOX_PAUSED);
+    if (pass->intent == INTENT_RESUME)
+        resume_start(pass);
+    else if (pass->intent == INTENT_PAUSE)
+        pass_acknowledge(pass); /* it is paused; the snapshot is all there is, nobody touches it (K1) */
+}
+
+/* The broken pod goes first, before the wish is acknowledged: a crash finds the wish still open and goes on
+ * here. */
+bool resume_retry(struct sandbox_pass *pass)
+{
+    const struct pod_health *health = &pass->health;
+
+    if (pass->phase != SANDBOX_FAILED || !pass_snapshot_holds_files(pass) || health->ready > 0)
+        return false;
+    for (int32_t i = 0; i < health->total; i++) {
+        struct object_ref pod = {KIND_POD, &health->pods[i].pod->meta};
+        if (!meta_is_deleting(pod.meta))
+            act_delete(&pass->after, pod, -1);
+    }
+    if (health->total == 0)
+        resume_start(pass);
+    return true;
+}
+
+/* ---- finish (§6.3) ---- */
+
+static void resume_failed(struct sandbox_pass *pass)
+{
+    SCOPED(string) char *message = NULL, *pod_message = NULL;
+    const char *reason = pass_failure(pass, true, &message);
+    const char *pod_reason = pass_failure(pass, false, &pod_message);
+
+    pass_enter(pass, SANDBOX_FAILED);
+    pass_set_condition(pass, CONDITION_RESUME_FAILED, reason, message);
+    pass_set_condition(pass, CONDITION_POD_FAILED, pod_reason, pod_message);
+    pass_event(pass, true, "ResumeFailed", message);
+}
+
+static void resume_done(struct sandbox_pass *pass)
+{
+    pass_enter(pass, SANDBOX_SUCCEED);
+    pass_clear_condition(pass, CONDITION_RESUME_FAILED);
+    pass_clear_condition(pass, CONDITION_POD_FAILED);
+    pass_acknowledge_if(pass, PAUSE_FALSE); /* a pause asked for meanwhile stays open */
+    pass_event(pass, false, "Resumed", "Sandbox is running again");
+    if (pass_snapshot_holds_files(pass))
+        act_delete(&pass->after, pass_snapshot(pass), -1);
+}
+
+static void follow_pods(struct sandbox_pass *pass)
+{
+    switch (pass_phase_of_pods(pass)) {
+    case SANDBOX_FAILED:
+        resume_failed(pass);
+        return;
+    case SANDBOX_SUCCEED:
+        resume_done(pass);
+        return;
+    case SANDBOX_PHASE_NONE:
+    case SANDBOX_PENDING:
+    case SANDBOX_PAUSING:
+    case SANDBOX_PAUSED:
+    case SANDBOX_RESUMING:
+    case SANDBOX_PHASE_UNKNOWN:
+    case SANDBOX_PHASE_MAX:
+        pass_enter(pass, SANDBOX_RESUMING);
+        return;
+    }
+}
+
+/* ---- without a usable snapshot ---- */
+
+static void back_to_paused(struct sandbox_pass *pass, const char *reason, const char *message)
+{
+    pass_enter(pass, SANDBOX_PAUSED);
+    pass_set_condition(pass, CONDITION_RESUME_FAILED, reason, message);
+    pass_acknowledge_if(pass, PAUSE_FALSE);
+    pass_event(pass, true, "ResumeFailed", message);
+}
+
+static void tell_why_unusable(struct sandbox_pass *pass)
+{
+    SCOPED(string) char *message = NULL;
+
+    switch (pass->standing) {
+    case SNAPSHOT_ABSENT:
+        back_to_paused(pass, "SnapshotNotFound", "SandboxSnapshot not found");
+        return;
+    case SNAPSHOT_FOREIGN:
+    case SNAPSHOT_FORMER:
+        message = xasprintf(
+            "SandboxSnapshot %s belongs to somebody else: want the controller owner BatchSandbox %s "
+            "(uid %s)",
+            pass->seen->snapshot->meta.name, pass->sandbox->meta.name, pass->sandbox->meta.uid);
+        back_to_paused(pass, "SnapshotNotOwned", message);
+        return;
+    case SNAPSHOT_OURS:
+    case SNAPSHOT_STANDING_MAX:
+        break;
+    }
+    if (pass->snapshot_phase == SNAPSHOT_SUCCEED)
+        message = xstrdup("snapshot not ready: status.containers names no container of spec.template");
+    else
+        message =
+            xasprintf("snapshot not ready: phase=%s",
+                      pass->seen->snapshot->status.phase_name ? pass->seen->snapshot->status.phase_name : "");
+    back_to_paused(pass, "SnapshotNotReady", message);
+}
+
+/* A pod that is there already was made from the snapshot while there was one: it decides. Paused is only said
+ * without pods. */
+static void resume_without_snapshot(struct sandbox_pass *pass)
+{
+    if (pass->health.live > 0)
+        follow_pods(pass);
+    else if (pass->health.total == 0)
+        tell_why_unusable(pass);
+}
+
+/* ---- the step (§6.2) ---- */
+
+void resuming_step(struct sandbox_pass *pass)
+{
+    const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
+    SCOPED(json) json_t *patch = NULL;
+    enum restore_result restore = RESTORE_NO_IMAGES;
+
+    /* One that is being deleted still says which images to run. */
+    if (pass->standing == SNAPSHOT_OURS && pass->snapshot_phase == SNAPSHOT_SUCCEED)
+        restore = restore_patch(pass->sandbox, snapshot, pass->config->resume_pull_secret, &patch);
+    switch (restore) {
+    case RESTORE_NO_IMAGES:
+        resume_without_snapshot(pass);
+        return;
+    case RESTORE_NEEDED:
+        /* The pod comes in a later pass, from an object that has the images: a stale copy can only plan this
+         * patch again, and its resourceVersion refuses it. */
+        act_patch(&pass->before, pass_sandbox(pass), TAKE(patch));
+        pass->hold_status = true;
+        return;
+    case RESTORE_DONE:
+        pass_create_missing_pods(pass);
+        follow_pods(pass);
+        return;
+    }
+}

@@ -1,0 +1,371 @@
+/* The SandboxSnapshot planner (contract §8), with the node's agent in the place of the commit Job.
+ *
+ *   "" / Pending -- checks --> Committing, then ACTION_COMMIT      (one write before the side effect)
+ *                         \--> Failed, with the reason of the check
+ *   Committing -- the agent's outcome --> Succeed | Failed
+ *   Succeed, Failed: final. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/cleanup.h"
+#include "snapshot-svc/model/names.h"
+#include "snapshot-svc/reconcile/actions.h"
+#include "snapshot-svc/reconcile/planners.h"
+#include "snapshot-svc/reconcile/snapshot_checks.h"
+
+enum {
+    OUTCOME_GRACE_MS = 30 * 1000, /* past the deadline: for the agent's own timeout to be told first */
+    CANCEL_TRIES_MS =
+        2 * 60 * 1000, /* for an agent that cannot be reached; its own timeouts thaw after that */
+};
+
+struct snapshot_pass {
+    const struct sandboxsnapshot_observed *seen;
+    const struct reconcile_config *config;
+    int64_t now_ms;
+    struct object_ref self;
+    struct sandboxsnapshot_status status; /* to be written */
+    struct plan *plan;
+};
+
+static enum commit_state commit_state(const struct sandboxsnapshot_observed *seen)
+{
+    return seen->commit ? seen->commit->state : COMMIT_UNKNOWN;
+}
+
+static void write_status(struct snapshot_pass *pass)
+{
+    const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
+    json_t *before = snapshot->has_status ? sandboxsnapshot_status_write(&snapshot->status) : json_object();
+
+    pass->status.observed_generation = snapshot->meta.generation;
+    act_status(pass->plan, pass->self, before, sandboxsnapshot_status_write(&pass->status));
+}
+
+static void enter_failed(struct snapshot_pass *pass, const char *reason, const char *event,
+                         const char *message)
+{
+    sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_FAILED);
+    free(pass->status.progress.phase);
+    pass->status.progress = (struct snapshot_progress){0};
+    pass->status.completion_ms = pass->now_ms - pass->now_ms % 1000;
+    condition_set(&pass->status.conditions, SNAPSHOT_CONDITION_FAILED, reason, message, pass->now_ms);
+    write_status(pass);
+    act_event(pass->plan, pass->self, true, event, message);
+}
+
+static void cancel_commit(struct snapshot_pass *pass)
+{
+    const struct sandboxsnapshot_status *status = &pass->seen->snapshot->status;
+    SCOPED(string) char *key = sandboxsnapshot_commit_key(pass->seen->snapshot, status->attempts);
+
+    act_on_commit(pass->plan, ACTION_CANCEL, status->source_node_name, key);
+}
+
+/* ---- deleting ---- */
+
+static bool source_is_live(const struct sandboxsnapshot_observed *seen)
+{
+    const char *uid = seen->snapshot->status.source_pod_uid;
+
+    for (size_t i = 0; i < seen->pod_count; i++)
+        if (uid && seen->pods[i]->meta.uid && strcmp(seen->pods[i]->meta.uid, uid) == 0)
+            return !meta_is_deleting(&seen->pods[i]->meta);
+    return false;
+}
+
+/* May containers be frozen for this snapshot? While it commits; and after a pause's success until the pod is
+ * on its way out (K20). */
+static bool may_be_frozen(const struct sandboxsnapshot_observed *seen)
+{
+    const struct sandboxsnapshot_status *status = &seen->snapshot->status;
+    const enum snapshot_phase phase = sandboxsnapshot_phase(status);
+
+    if (status->attempts == 0 || !status->source_node_name)
+        return false;
+    return phase == SNAPSHOT_COMMITTING || (phase == SNAPSHOT_SUCCEED && source_is_live(seen));
+}
+
+static json_t *other_finalizers(const struct object_meta *meta)
+{
+    json_t *rest = json_array();
+
+    for (size_t i = 0; i < meta->finalizers.count; i++)
+        if (strcmp(meta->finalizers.items[i], FINALIZER_SNAPSHOT) != 0)
+            json_array_append_new(rest, json_string(meta->finalizers.items[i]));
+    return rest;
+}
+
+static void plan_deletion(struct snapshot_pass *pass)
+{
+    const struct object_meta *meta = &pass->seen->snapshot->meta;
+    const int64_t give_up_ms = meta->deleted_ms + CANCEL_TRIES_MS;
+
+    if (!meta_has_finalizer(meta, FINALIZER_SNAPSHOT))
+        return;
+    if (may_be_frozen(pass->seen) && pass->now_ms < give_up_ms) {
+        cancel_commit(pass);
+        plan_requeue_at(pass->plan, give_up_ms);
+    }
+    act_patch(pass->plan, pass->self,
+              json_pack("{s:{s:o}}", "metadata", "finalizers", other_finalizers(meta)));
+}
+
+static void add_finalizer(struct snapshot_pass *pass)
+{
+    json_t *all = other_finalizers(&pass->seen->snapshot->meta);
+
+    json_array_append_new(all, json_string(FINALIZER_SNAPSHOT));
+    act_patch(pass->plan, pass->self, json_pack("{s:{s:o}}", "metadata", "finalizers", all));
+}
+
+/* ---- Pending (§8.1) ---- */
+
+static int64_t deadline_ms(const struct snapshot_pass *pass)
+{
+    return pass->status.start_ms + pass->config->commit_timeout_ms;
+}
+
+/* Start or attach: the key is the same, so the agent knows which. */
+static void plan_commit(struct snapshot_pass *pass, const char *pod_name, bool hold)
+{
+    const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
+    const struct snapshot_container *images = pass->status.containers.items;
+    const size_t count = pass->status.containers.count;
+    const int64_t left_ms = deadline_ms(pass) - pass->now_ms;
+    struct action *action = plan_add(pass->plan, ACTION_COMMIT);
+
+    action->kind = KIND_SANDBOX_SNAPSHOT;
+    action->ns = xstrdup(snapshot->meta.ns);
+    action->name = xstrdup(snapshot->meta.name);
+    action->node = xstrdup(pass->status.source_node_name);
+    action->commit_key = sandboxsnapshot_commit_key(snapshot, pass->status.attempts);
+    action->pod_ns = xstrdup(snapshot->meta.ns);
+    action->pod_name = xstrdup(pod_name);
+    action->pod_uid = xstrdup(pass->status.source_pod_uid);
+    action->hold = hold;
+    action->timeout_ms = left_ms > 1 ? left_ms : 1;
+    action->deadline_ms = deadline_ms(pass);
+    action->targets = xcalloc(count, sizeof(*action->targets));
+    action->target_count = count;
+    for (size_t i = 0; i < count; i++)
+        action->targets[i] = (struct commit_target){xstrdup(images[i].name), xstrdup(images[i].image_uri)};
+    plan_requeue_at(pass->plan, deadline_ms(pass) + OUTCOME_GRACE_MS);
+}
+
+static void set_text(char **slot, const char *text)
+{
+    free(*slot);
+    *slot = text ? xstrdup(text) : NULL;
+}
+
+static void begin_commit(struct snapshot_pass *pass, const struct snapshot_source *source)
+{
+    const struct snapshot_container *images = source->images.items;
+    struct sandboxsnapshot_status *status = &pass->status;
+    const int32_t attempts = status->attempts + 1;
+
+    sandboxsnapshot_status_done(status); /* nothing of an earlier try stays */
+    sandboxsnapshot_set_phase(status, SNAPSHOT_COMMITTING);
+    set_text(&status->source_pod_name, source->pod->meta.name);
+    set_text(&status->source_pod_uid, source->pod->meta.uid);
+    set_text(&status->source_node_name, source->pod->node_name);
+    for (size_t i = 0; i < source->images.count; i++)
+        sandboxsnapshot_add_container(status, images[i].name, images[i].image_uri);
+    status->attempts = attempts;
+    status->start_ms = pass->now_ms - pass->now_ms % 1000;
+    write_status(pass);
+
+    SCOPED(string)
+    char *message = xasprintf("Committing pod %s on node %s", source->pod->meta.name, source->pod->node_name);
+    act_event(pass->plan, pass->self, false, "CreatedJob", message);
+    plan_commit(pass, source->pod->meta.name, source->internal);
+}
+
+static void pending_step(struct snapshot_pass *pass)
+{
+    struct snapshot_source source = {0};
+    struct error why = {0};
+
+    if (snapshot_source_find(pass->seen, pass->config, &source, &why) < 0) {
+        enter_failed(pass, why.reason, why.reason, why.text);
+        return;
+    }
+    if (pass->seen->busy_with) { /* one commit per pod at a time (K21); its end wakes us */
+        sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_PENDING);
+        write_status(pass);
+    } else {
+        begin_commit(pass, &source);
+    }
+    snapshot_source_done(&source);
+}
+
+/* ---- Committing (§8.2) ---- */
+
+static bool is_hold(const struct snapshot_pass *pass)
+{
+    const struct batchsandbox *sandbox = pass->seen->sandbox;
+    return sandbox && sandboxsnapshot_is_internal(pass->seen->snapshot, sandbox->meta.uid);
+}
+
+static void store_progress(struct snapshot_pass *pass, const struct commit_progress *seen)
+{
+    struct snapshot_progress *progress = &pass->status.progress;
+
+    if (!seen->phase)
+        return; /* attached, and nothing told yet */
+    set_text(&progress->phase, seen->phase);
+    progress->bytes_read = seen->bytes_read;
+    progress->bytes_total = seen->bytes_total;
+    progress->bytes_pushed = seen->bytes_pushed;
+    progress->files = seen->files;
+    write_status(pass);
+}
+
+static void running_step(struct snapshot_pass *pass)
+{
+    const int64_t last_ms = deadline_ms(pass) + OUTCOME_GRACE_MS;
+
+    if (pass->now_ms < last_ms) {
+        plan_requeue_at(pass->plan, last_ms);
+        store_progress(pass, &pass->seen->commit->progress);
+        return;
+    }
+    /* The agent ends a commit at its timeout itself. One that does not answers for nothing any more. */
+    enter_failed(pass, "CommitJobFailed", "JobFailed",
+                 "DeadlineExceeded: the agent did not finish within --commit-job-timeout");
+    cancel_commit(pass);
+}
+
+static const struct commit_image *image_of(const struct commit_view *commit, const char *container)
+{
+    for (size_t i = 0; i < commit->image_count; i++)
+        if (commit->images[i].container && strcmp(commit->images[i].container, container) == 0)
+            return &commit->images[i];
+    return NULL;
+}
+
+static bool store_digests(struct snapshot_pass *pass)
+{
+    struct snapshot_container *containers = pass->status.containers.items;
+
+    for (size_t i = 0; i < pass->status.containers.count; i++) {
+        const struct commit_image *image = image_of(pass->seen->commit, containers[i].name);
+        if (!image || !image->digest || !*image->digest)
+            return false;
+        set_text(&containers[i].image_digest, image->digest);
+        pass->status.size_bytes += image->image_size;
+        if ((int32_t)image->layers > pass->status.layers)
+            pass->status.layers = (int32_t)image->layers;
+    }
+    return true;
+}
+
+static void succeeded_step(struct snapshot_pass *pass)
+{
+    struct sandboxsnapshot_status *status = &pass->status;
+
+    if (!store_digests(pass)) { /* digests decide what a resume runs: without them it is no success */
+        enter_failed(pass, "CommitJobFailed", "JobFailed",
+                     "MissingDigest: the agent named no digest for a container");
+        cancel_commit(pass);
+        return;
+    }
+    sandboxsnapshot_set_phase(status, SNAPSHOT_SUCCEED);
+    free(status->progress.phase);
+    status->progress = (struct snapshot_progress){0};
+    status->completion_ms = pass->now_ms - pass->now_ms % 1000;
+    condition_set(&status->conditions, SNAPSHOT_CONDITION_READY, "SnapshotReady", "Snapshot is ready",
+                  pass->now_ms);
+    write_status(pass);
+    act_event(pass->plan, pass->self, false, "JobSucceeded", "Snapshot is ready");
+}
+
+static void failed_step(struct snapshot_pass *pass)
+{
+    const struct commit_view *commit = pass->seen->commit;
+    SCOPED(string)
+    char *message = xasprintf("%s: %s", commit->reason ? commit->reason : "CommitFailed",
+                              commit->message ? commit->message : "the agent gave no details");
+    enter_failed(pass, "CommitJobFailed", "JobFailed", message);
+}
+
+static void committing_step(struct snapshot_pass *pass)
+{
+    const struct sandboxsnapshot_status *status = &pass->status;
+
+    if (status->attempts == 0 || !status->source_node_name || !status->source_pod_uid ||
+        status->containers.count == 0) {
+        pending_step(pass); /* not by us (a Job of an earlier controller): nothing to attach to */
+        return;
+    }
+    switch (commit_state(pass->seen)) {
+    case COMMIT_UNKNOWN:
+    case COMMIT_STATE_MAX:
+        plan_commit(pass, status->source_pod_name, is_hold(pass));
+        return;
+    case COMMIT_RUNNING:
+        running_step(pass);
+        return;
+    case COMMIT_SUCCEEDED:
+        succeeded_step(pass);
+        return;
+    case COMMIT_FAILED:
+        failed_step(pass);
+        return;
+    }
+}
+
+/* ---- the pass ---- */
+
+static void take_step(struct snapshot_pass *pass)
+{
+    const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
+
+    if (meta_is_deleting(&snapshot->meta)) {
+        plan_deletion(pass);
+        return;
+    }
+    if (!meta_has_finalizer(&snapshot->meta, FINALIZER_SNAPSHOT)) {
+        add_finalizer(pass);
+        return;
+    }
+    switch (sandboxsnapshot_phase(&snapshot->status)) {
+    case SNAPSHOT_COMMITTING:
+        committing_step(pass);
+        return;
+    case SNAPSHOT_SUCCEED:
+    case SNAPSHOT_FAILED:
+        write_status(pass); /* observedGeneration; the outcome and its reason stay (K18) */
+        return;
+    case SNAPSHOT_PHASE_NONE:
+    case SNAPSHOT_PENDING:
+    case SNAPSHOT_PHASE_UNKNOWN:
+    case SNAPSHOT_PHASE_MAX:
+        pending_step(pass);
+        return;
+    }
+}
+
+bool sandboxsnapshot_needs_push_secret(const struct sandboxsnapshot *snapshot)
+{
+    return !meta_is_deleting(&snapshot->meta) &&
+           !snapshot_phase_is_final(sandboxsnapshot_phase(&snapshot->status)) &&
+           (sandboxsnapshot_phase(&snapshot->status) != SNAPSHOT_COMMITTING ||
+            snapshot->status.attempts == 0);
+}
+
+int sandboxsnapshot_plan(const struct sandboxsnapshot_observed *seen, const struct reconcile_config *config,
+                         int64_t now_unix_ms, struct plan *plan, struct error *err)
+{
+    struct snapshot_pass pass = {.seen = seen, .config = config, .now_ms = now_unix_ms, .plan = plan};
+
+    (void)err; /* whatever is wrong with a snapshot is told in its conditions */
+    *plan = (struct plan)PLAN_INIT;
+    pass.self = (struct object_ref){KIND_SANDBOX_SNAPSHOT, &seen->snapshot->meta};
+    sandboxsnapshot_status_copy(&seen->snapshot->status, &pass.status);
+    take_step(&pass);
+    sandboxsnapshot_status_done(&pass.status);
+    return 0;
+}
