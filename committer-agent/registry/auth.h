@@ -2,18 +2,16 @@
  * kept.
  *
  * Nothing is sent before the registry asks (401 with a challenge). Then Basic credentials, or a token per
- * scope: GET with Basic or anonymously, POST (OAuth2 refresh_token) when there is an identity token. Tokens
- * are kept until shortly before they expire; a 401 on a token that was kept throws it away once. Credentials
- * go to the registry's own host and to the token server that it names; the latter only by https unless
- * `insecure`. Spec: distribution "Token Authentication". Threads: belongs to its registry. Everything secret
- * is wiped when freed; errors never quote it. */
+ * scope: GET with Basic or anonymously, POST (OAuth2 refresh_token) when there is an identity token. A token
+ * is kept until shortly before it expires; a 401 in spite of it throws it away and gets another, once.
+ * Credentials go to the registry itself (the caller sees to that) and to the token server that it names,
+ * which must speak https unless `insecure`. Spec: distribution "Token Authentication". Threads: belongs to
+ * its registry. Everything secret is wiped when freed; errors never quote it. */
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
-#include "committer-agent/registry/challenge.h"
-#include "committer-agent/registry/credentials.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/error.h"
 #include "shared/http/client.h"
@@ -21,7 +19,7 @@
 struct auth;
 
 struct auth_options {
-    const char *host;             /* for messages, and to choose the credentials */
+    const char *host;             /* chooses the credentials, and for messages */
     bool insecure;                /* token servers by plain HTTP are fine */
     const char *dockerconfigjson; /* copied; NULL: anonymous */
     size_t dockerconfigjson_length;
@@ -32,12 +30,24 @@ int auth_new(const struct auth_options *options, struct auth **ret_auth, struct 
 void auth_free(struct auth *auth);
 DEFINE_FREEP(auth, struct auth, auth_free)
 
-/* The value of Authorization for this repository and scope ("repository:team/app:pull,push"), NULL: none
- * (yet). Borrowed until the next call. */
-const char *auth_header(struct auth *auth, const char *repository, const char *scope);
+/* Who asks for what: "repository:team/app:pull,push"; more scopes are separated by a blank. "" for /v2/
+ * itself. */
+struct auth_request {
+    const char *repository; /* chooses among credentials; "" when none is meant */
+    const char *scope;
+};
 
-/* After a 401: takes in the challenge and gets what it asks for. 1: try again, auth_header has something new;
- * -1 with ERR_DENIED: reason RegistryUnauthorized (no or wrong credentials) or RegistryDenied (not enough of
- * them). `sent` says whether the refused request carried auth_header's value. */
-int auth_answer(struct auth *auth, struct http_client *http, const char *repository, const char *scope,
-                const char *www_authenticate, bool sent, struct error *err);
+/* The value of Authorization, NULL: none. Borrowed until the next call. Fetches a token when the registry is
+ * known to want one and none is kept. ERR_DENIED: the token server refuses; ERR_UNAVAILABLE: it cannot be
+ * asked now. */
+int auth_header(struct auth *auth, struct http_client *http, const struct auth_request *request,
+                const char **ret_value, struct error *err);
+
+/* Takes in a challenge without having been refused anything yet. */
+void auth_learn(struct auth *auth, const char *www_authenticate);
+
+/* After a 401: may the request be sent again? `sent`: it carried auth_header's value; `again`: it was refused
+ * before. ERR_DENIED: reason RegistryUnauthorized (no or wrong credentials) or RegistryDenied (good ones that
+ * may not do this). */
+int auth_refused(struct auth *auth, const struct auth_request *request, const char *www_authenticate,
+                 bool sent, bool again, struct error *err);
