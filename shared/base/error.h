@@ -10,29 +10,30 @@
 
 #define PRINTF(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))
 
-enum error_code {            /* named for what the caller can do about it */
+/* Named for what the caller can do about it. */
+enum error_code {
     ERR_NONE,
-    ERR_INVALID,             /* the same request will stay wrong */
+    ERR_INVALID, /* the same request will stay wrong */
     ERR_NOT_FOUND,
-    ERR_EXISTS,              /* something of that name is there already */
-    ERR_CONFLICT,            /* somebody moved first: read again, then decide */
-    ERR_STATE,               /* the object is not in a state that allows this */
-    ERR_DENIED,              /* credentials missing or refused */
-    ERR_UNSUPPORTED,         /* this build, runtime or backend cannot do it */
-    ERR_EXHAUSTED,           /* a limit is reached: disk, memory, slots */
-    ERR_UNAVAILABLE,         /* worth another try, with backoff */
-    ERR_TIMEOUT,             /* the deadline passed before the answer */
-    ERR_CORRUPT,             /* bytes do not match their digest */
+    ERR_EXISTS,      /* something of that name is there already */
+    ERR_CONFLICT,    /* somebody moved first: read again, then decide */
+    ERR_STATE,       /* the object is not in a state that allows this */
+    ERR_DENIED,      /* credentials missing or refused */
+    ERR_UNSUPPORTED, /* this build, runtime or backend cannot do it */
+    ERR_EXHAUSTED,   /* a limit is reached: disk, memory, slots */
+    ERR_UNAVAILABLE, /* worth another try, with backoff */
+    ERR_TIMEOUT,     /* the deadline passed before the answer */
+    ERR_CORRUPT,     /* bytes do not match their digest */
     ERR_CANCELLED,
-    ERR_INTERNAL,            /* our own bug */
+    ERR_INTERNAL, /* our own bug */
     ERR_MAX
 };
 
 struct error {
     enum error_code code;
-    int sys_errno;           /* 0 when no system call was involved */
-    char reason[64];         /* a word for outside machines ("RegistryUnauthorized"); empty when none */
-    char text[400];          /* outermost first: "pushing sha256:1f2e...: PATCH: HTTP 503" */
+    int sys_errno;   /* 0 when no system call was involved */
+    char reason[64]; /* a word for outside machines ("RegistryUnauthorized"); empty when none */
+    char text[400];  /* outermost first: "pushing sha256:1f2e...: PATCH: HTTP 503" */
 };
 
 /* All return -1, so failing is one statement. error_wrap() and error_reason() keep the code. */

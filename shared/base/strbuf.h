@@ -6,13 +6,15 @@
 #include <stddef.h>
 
 struct strbuf {
-    char *bytes;  /* never NULL after the first append; NUL-terminated */
+    char *bytes; /* never NULL after the first append; NUL-terminated */
     size_t length;
     size_t capacity;
     size_t limit; /* 0: unbounded; else appends beyond it are refused and leave the buffer as it was */
 };
 
+// clang-format off
 #define STRBUF_INIT {0}
+// clang-format on
 
 void strbuf_done(struct strbuf *buf);
 void strbuf_reset(struct strbuf *buf); /* length 0, storage kept */

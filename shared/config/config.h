@@ -30,15 +30,17 @@ struct config_list {
 void config_list_done(struct config_list *list);
 
 struct config_option {
-    const char *flag;          /* without dashes */
-    const char *env;           /* NULL: no environment variable */
+    const char *flag; /* without dashes */
+    const char *env;  /* NULL: no environment variable */
     enum config_kind kind;
     size_t offset;             /* into the settings struct */
     const char *default_value; /* text, parsed like a flag's value; NULL: zero */
     const char *help;          /* one sentence; NULL hides the option from --help */
     bool secret;               /* may come from the environment or a file only: a flag is refused */
 };
+// clang-format off
 #define CONFIG_END {NULL, NULL, CONFIG_STRING, 0, NULL, NULL, false}
+// clang-format on
 
 struct config_program {
     const char *name;
@@ -49,9 +51,9 @@ struct config_program {
 
 enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK /* --help or --version was printed */ };
 
-/* Fills the zeroed struct at `settings`. A flag given twice counts as given last, unless it is a list; an environment variable that is empty
- * counts as not set. Non-flag arguments are moved to the front of argv: argv[0] stays, they are argv[1] to
- * argv[*ret_argc], then comes NULL. Everything after "--" is such an argument.
+/* Fills the zeroed struct at `settings`. A flag given twice counts as given last, unless it is a list; an
+ * environment variable that is empty counts as not set. Non-flag arguments are moved to the front of argv:
+ * argv[0] stays, they are argv[1] to argv[*ret_argc], then comes NULL. Everything after "--" is such an argument.
  * -1, ERR_INVALID: unknown flag or bad value; the text says which flag, what was wanted, and names --help. It never
  * quotes the value of a secret. */
 int config_load(const struct config_program *program, int argc, char **argv, void *settings, int *ret_argc,

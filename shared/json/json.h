@@ -20,7 +20,8 @@
 
 #include "shared/base/error.h"
 
-enum json_kind {     /* what the struct member is */
+/* What the struct member is. */
+enum json_kind {
     JSON_STR,        /* char *; malloc'ed */
     JSON_BOOL,       /* bool */
     JSON_TRISTATE,   /* int: -1 absent, 0 false, 1 true */
@@ -38,7 +39,11 @@ enum json_kind {     /* what the struct member is */
     JSON_ANY_ARRAY,  /* json_t *: must be an array */
 };
 
-enum { JSON_OPTIONAL = 0, JSON_REQUIRED = 1, JSON_NULLABLE_VALUES = 2 /* JSON_STR_MAP: null values are kept as NULL */ };
+enum {
+    JSON_OPTIONAL = 0,
+    JSON_REQUIRED = 1,
+    JSON_NULLABLE_VALUES = 2 /* JSON_STR_MAP: null values are kept as NULL */
+};
 
 struct json_field {
     const char *name;
@@ -48,7 +53,9 @@ struct json_field {
     const struct json_field *fields; /* JSON_STRUCT, JSON_LIST */
     size_t item_size;                /* JSON_LIST */
 };
+// clang-format off
 #define JSON_FIELDS_END {NULL, JSON_STR, 0, 0, NULL, 0}
+// clang-format on
 
 struct json_strings {
     char **items;
@@ -68,8 +75,9 @@ struct json_list {
     size_t count;
 };
 
-/* Parses text of known length, any JSON value (NUL characters and members named twice are refused, nesting is bounded by
- * jansson's 2048, size by the caller's length). *ret_doc is the caller's. ERR_INVALID: "<what>: line 1 column 5: ...". */
+/* Parses text of known length, any JSON value (NUL characters and members named twice are refused, nesting is
+ * bounded by jansson's 2048, size by the caller's length). *ret_doc is the caller's.
+ * ERR_INVALID: "<what>: line 1 column 5: ...". */
 int json_parse(const char *text, size_t length, const char *what, json_t **ret_doc, struct error *err);
 
 /* Fills the zeroed struct at `out`. On failure what was filled so far is freed again.
@@ -83,12 +91,12 @@ int json_read(const json_t *object, const struct json_field *fields, const char 
 void json_free_fields(const struct json_field *fields, void *out);
 
 /* A new object holding every member that is not absent (NULL string, empty list or map, tristate -1, zero time,
- * unset digest); JSON_BOOL, JSON_INT*, JSON_SIZE are always written. A JSON_REQUIRED list, map or
- * struct is written even when empty. Any other JSON_STRUCT in which every member is absent, false or 0 is absent itself.
+ * unset digest); JSON_BOOL, JSON_INT*, JSON_SIZE are always written. A JSON_REQUIRED list, map or struct is
+ * written even when empty. Any other JSON_STRUCT in which every member is absent, false or 0 is absent itself.
  * Bytes that are no UTF-8 become U+FFFD. */
 json_t *json_write(const struct json_field *fields, const void *in);
 
-const char *json_map_get(const struct json_map *map, const char *key); /* NULL: absent */
+const char *json_map_get(const struct json_map *map, const char *key);       /* NULL: absent */
 void json_map_set(struct json_map *map, const char *key, const char *value); /* both are copied */
 void json_map_free(struct json_map *map);
 void json_strings_add(struct json_strings *list, const char *text);

@@ -61,7 +61,7 @@ void log_emit_error(enum log_level level, const char *message, const struct erro
                     const struct log_field *fields, unsigned count);
 
 #define LOG_FIELDS_(...) ((const struct log_field[]){__VA_ARGS__})
-#define LOG_COUNT_(...) ((unsigned)(sizeof(LOG_FIELDS_(__VA_ARGS__)) / sizeof(struct log_field)))
+#define LOG_COUNT_(...)  ((unsigned)(sizeof(LOG_FIELDS_(__VA_ARGS__)) / sizeof(struct log_field)))
 #define LOG_AT_(level, message, ...)                                                                         \
     log_emit(level, message, LOG_FIELDS_(__VA_ARGS__), LOG_COUNT_(__VA_ARGS__))
 
