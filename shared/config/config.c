@@ -212,26 +212,33 @@ static int read_flags(struct load *load, enum config_outcome *outcome, struct er
 
 /* ---- the rest ---- */
 
-static int read_environment(struct load *load, struct error *err)
+static int set_from_environment(struct load *load, const struct config_option *option, const char *text,
+                                struct error *err)
+{
+    SCOPED(string) char *origin = xasprintf("environment variable %s", option->env);
+    return set_option(load->program, option, origin, text, load->settings, err);
+}
+
+static int set_default(struct load *load, const struct config_option *option, struct error *err)
+{
+    SCOPED(string) char *origin = xasprintf("default of --%s", option->flag);
+    return set_option(load->program, option, origin, option->default_value, load->settings, err);
+}
+
+/* What no flag gave. A default comes last, so that it never stands in a list beside what was given. */
+static int fill_the_rest(struct load *load, struct error *err)
 {
     for (const struct config_option *option = load->program->options; option->flag; option++) {
         const char *text = option->env ? getenv(option->env) : NULL;
-        if (load->given[option - load->program->options] || !text || *text == '\0')
-            continue;
-        SCOPED(string) char *origin = xasprintf("environment variable %s", option->env);
-        if (set_option(load->program, option, origin, text, load->settings, err) < 0)
-            return -1;
-    }
-    return 0;
-}
+        int done = 0;
 
-static int fill_defaults(const struct config_program *program, void *settings, struct error *err)
-{
-    for (const struct config_option *option = program->options; option->flag; option++) {
-        if (!option->default_value)
+        if (load->given[option - load->program->options])
             continue;
-        SCOPED(string) char *origin = xasprintf("default of --%s", option->flag);
-        if (set_option(program, option, origin, option->default_value, settings, err) < 0)
+        if (text && *text)
+            done = set_from_environment(load, option, text, err);
+        else if (option->default_value)
+            done = set_default(load, option, err);
+        if (done < 0)
             return -1;
     }
     return 0;
@@ -254,9 +261,9 @@ int config_load(const struct config_program *program, int argc, char **argv, voi
         .program = program, .settings = settings, .given = given, .argv = argv, .argc = argc, .next = 1};
     enum config_outcome outcome = CONFIG_RUN;
 
-    if (fill_defaults(program, settings, err) < 0 || read_flags(&load, &outcome, err) < 0)
+    if (read_flags(&load, &outcome, err) < 0)
         return -1;
-    if (outcome == CONFIG_RUN && read_environment(&load, err) < 0)
+    if (outcome == CONFIG_RUN && fill_the_rest(&load, err) < 0)
         return -1;
     argv[load.kept + 1] = NULL;
     *ret_argc = load.kept;

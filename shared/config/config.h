@@ -18,13 +18,13 @@ enum config_kind {
     CONFIG_BOOL,     /* bool */
     CONFIG_INT,      /* int64_t */
     CONFIG_DURATION, /* int64_t milliseconds, Go spelling */
-    CONFIG_LIST,     /* struct config_list: one item each time the flag is given */
-    CONFIG_IGNORED,  /* accepted and unused; keeps OpenSandbox's arguments legal. Takes a value. */
+    CONFIG_LIST, /* struct config_list: one item each time the flag is given; environment and default: one */
+    CONFIG_IGNORED, /* accepted and unused; keeps OpenSandbox's arguments legal. Takes a value. */
     CONFIG_IGNORED_BOOL,
 };
 
 struct config_list {
-    const char **items; /* borrowed texts in an array of ours: config_list_done() */
+    const char **items; /* borrowed texts in an array of ours: config_list_done(), after a failed load too */
     size_t count;
 };
 void config_list_done(struct config_list *list);

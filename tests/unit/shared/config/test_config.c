@@ -10,6 +10,7 @@ struct settings {
     int64_t port;
     int64_t grace_ms;
     const char *api_key;
+    struct config_list mirrors;
 };
 
 // clang-format off
@@ -38,15 +39,20 @@ struct run {
     int result;
 };
 
-static struct run run(const char *const *arguments)
+static struct run run_program(const struct config_program *which, const char *const *arguments)
 {
     static char name[] = "snapshot-svc";
     struct run run = {.argv = {name}, .rest = -1, .outcome = CONFIG_RUN};
     int argc = 1;
     for (; arguments[argc - 1]; argc++)
         run.argv[argc] = (char *)arguments[argc - 1];
-    run.result = config_load(&program, argc, run.argv, &run.settings, &run.rest, &run.outcome, &run.err);
+    run.result = config_load(which, argc, run.argv, &run.settings, &run.rest, &run.outcome, &run.err);
     return run;
+}
+
+static struct run run(const char *const *arguments)
+{
+    return run_program(&program, arguments);
 }
 
 #define RUN(...)                run((const char *const[]){__VA_ARGS__, NULL})
@@ -244,6 +250,41 @@ static void after_two_dashes_nothing_is_a_flag(void **state)
     assert_null(r.argv[7]);
 }
 
+/* ---- lists ---- */
+
+static void assert_list(struct config_list *list, const char *joined)
+{
+    SCOPED_STRBUF struct strbuf got = STRBUF_INIT;
+    for (size_t i = 0; i < list->count; i++)
+        (void)strbuf_addf(&got, "%s%s", i ? " " : "", list->items[i]);
+    assert_string_equal(strbuf_text(&got), joined);
+    config_list_done(list);
+    assert_int_equal(list->count, 0);
+}
+
+static void what_was_given_to_a_list_replaces_what_was_not(void **state)
+{
+    static const struct config_option mirror_options[] = {{"mirror", "TEST_MIRROR", CONFIG_LIST,
+                                                           offsetof(struct settings, mirrors), "docker.io",
+                                                           "Mirror.", false},
+                                                          CONFIG_END};
+    const struct config_program puller = {.name = "puller", .synopsis = "", .options = mirror_options};
+    const char *const none[] = {NULL}, *const some[] = {"--mirror=a", "x", "--mirror", "b", "-mirror=", NULL};
+    (void)state;
+
+    (void)unsetenv("TEST_MIRROR");
+    struct run r = run_program(&puller, none);
+    assert_list(&r.settings.mirrors, "docker.io");
+    (void)setenv("TEST_MIRROR", "env.example", 1);
+    r = run_program(&puller, none);
+    assert_list(&r.settings.mirrors, "env.example");
+    r = run_program(&puller, some);
+    assert_ok(r.result, &r.err);
+    assert_list(&r.settings.mirrors, "a b ");
+    assert_int_equal(r.rest, 1);
+    (void)unsetenv("TEST_MIRROR");
+}
+
 /* ---- secrets ---- */
 
 static void a_secret_comes_from_the_environment(void **state)
@@ -386,6 +427,7 @@ int main(void)
         IN_A_CLEAN_ENVIRONMENT(other_arguments_move_to_the_front),
         IN_A_CLEAN_ENVIRONMENT(a_boolean_takes_no_word_after_it),
         IN_A_CLEAN_ENVIRONMENT(after_two_dashes_nothing_is_a_flag),
+        IN_A_CLEAN_ENVIRONMENT(what_was_given_to_a_list_replaces_what_was_not),
         IN_A_CLEAN_ENVIRONMENT(a_secret_comes_from_the_environment),
         IN_A_CLEAN_ENVIRONMENT(a_secret_on_the_command_line_is_refused_and_not_repeated),
         IN_A_CLEAN_ENVIRONMENT(a_wrong_secret_is_not_quoted),
