@@ -71,7 +71,7 @@ void put_whiteout(const struct scratch *scratch, const char *name)
 void set_mtime(const struct scratch *scratch, const char *name, int64_t seconds, long nanoseconds)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = seconds, .tv_nsec = nanoseconds}};
-    assert_int_equal(utimensat(scratch->fd, name, times, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(utimensat(scratch->fd, name[0] ? name : ".", times, AT_SYMLINK_NOFOLLOW), 0);
 }
 
 bool is_root(void)
