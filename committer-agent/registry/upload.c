@@ -287,7 +287,7 @@ static int stream_on(struct upload *up, struct error *err)
             (void)error_reason(err, "RegistryError");
             sent = 0;
         }
-        if (sent < 0 || (sent == 0 && recover(up, retry_after_ms, err) < 0))
+        if (sent < 0 || (sent == 0 && recover(up, NULL, retry_after_ms, err) < 0))
             return -1;
     }
 }
