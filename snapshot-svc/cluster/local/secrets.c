@@ -16,7 +16,12 @@
 #define SECRET_MAX_BYTES (1024 * 1024) /* as the API server's */
 #define DOCKER_CONFIG    ".dockerconfigjson"
 
-DEFINE_FREEP(dir, DIR, (void)closedir)
+static void dir_free(DIR *dir)
+{
+    if (dir)
+        (void)closedir(dir); /* only read */
+}
+DEFINE_FREEP(dir, DIR, dir_free)
 
 /* A buffer of secret bytes, wiped when its block ends. */
 static void wiped_done(struct strbuf *buf)
