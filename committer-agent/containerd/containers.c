@@ -43,7 +43,20 @@ static void container_read(const container_message *message, struct container *c
         .runtime = xstrdup(message->runtime ? message->runtime->name : ""),
         .is_sandbox = strcmp(label_get(message, LABEL_KIND), "sandbox") == 0,
         .created_at_unix_ms = containerd_unix_ms(message->created_at),
+        .labels = xcalloc(message->n_labels + 1, sizeof(*container->labels)),
+        .label_count = message->n_labels,
     };
+    for (size_t i = 0; i < message->n_labels; i++)
+        container->labels[i] =
+            (struct container_label){xstrdup(message->labels[i]->key), xstrdup(message->labels[i]->value)};
+}
+
+const char *container_label_get(const struct container *container, const char *key)
+{
+    for (size_t i = 0; i < container->label_count; i++)
+        if (strcmp(container->labels[i].key, key) == 0)
+            return container->labels[i].value;
+    return "";
 }
 
 void container_done(struct container *container)
@@ -57,6 +70,11 @@ void container_done(struct container *container)
     free(container->snapshotter);
     free(container->snapshot_key);
     free(container->runtime);
+    for (size_t i = 0; i < container->label_count; i++) {
+        free(container->labels[i].key);
+        free(container->labels[i].value);
+    }
+    free(container->labels);
     *container = (struct container){0};
 }
 
@@ -109,45 +127,89 @@ static const char *pod_text(const struct pod_name *pod)
     return is_set(pod->uid) ? pod->uid : pod->name;
 }
 
-int containers_of_pod(struct containerd *containerd, const struct pod_name *pod, const char *container_name,
-                      struct container_list *ret_list, struct error *err)
+static int list_containers(struct containerd *containerd, struct strbuf *filter,
+                           struct container_list *ret_list, struct error *err)
 {
     Containerd__Services__Containers__V1__ListContainersRequest request =
         CONTAINERD__SERVICES__CONTAINERS__V1__LIST_CONTAINERS_REQUEST__INIT;
     SCOPED_MESSAGE Containerd__Services__Containers__V1__ListContainersResponse *answer = NULL;
+    struct containerd_call call = {service, "List", NULL, 0};
+
+    request.filters = &filter->bytes;
+    request.n_filters = 1;
+    if (containerd_call(containerd, call, &request, &answer, err) < 0)
+        return -1;
+    struct container_list list = {.items = xcalloc(answer->n_containers + 1, sizeof(*list.items)),
+                                  .count = answer->n_containers};
+    for (size_t i = 0; i < list.count; i++)
+        container_read(answer->containers[i], &list.items[i]);
+    qsort(list.items, list.count, sizeof(*list.items), newest_first);
+    *ret_list = list;
+    return 0;
+}
+
+/* Drops what `keep` does not want, in place. */
+static void filter_list(struct container_list *list, bool (*keep)(const struct container *, const char *),
+                        const char *argument)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (keep(&list->items[i], argument))
+            list->items[kept++] = list->items[i];
+        else
+            container_done(&list->items[i]);
+    }
+    list->count = kept;
+}
+
+static bool is_no_sandbox(const struct container *container, const char *unused)
+{
+    (void)unused;
+    return !container->is_sandbox;
+}
+
+static bool is_named(const struct container *container, const char *name)
+{
+    return strcmp(container->name, name) == 0;
+}
+
+int containers_of_pod(struct containerd *containerd, const struct pod_name *pod, const char *container_name,
+                      struct container_list *ret_list, struct error *err)
+{
     SCOPED_CONTAINER_LIST struct container_list list = {0};
     SCOPED_STRBUF struct strbuf filter = STRBUF_INIT;
-    size_t in_pod = 0;
 
     if (pod_filter(pod, &filter, err) < 0)
         return -1;
-    request.filters = &filter.bytes;
-    request.n_filters = 1;
-    struct containerd_call call = {service, "List", NULL, 0};
-    if (containerd_call(containerd, call, &request, &answer, err) < 0)
+    if (list_containers(containerd, &filter, &list, err) < 0)
         return error_wrap(err, "listing the containers of pod %s", pod_text(pod));
-
-    list.items = xcalloc(answer->n_containers + 1, sizeof(*list.items));
-    for (size_t i = 0; i < answer->n_containers; i++) {
-        container_message *message = answer->containers[i];
-        if (strcmp(label_get(message, LABEL_KIND), "sandbox") == 0)
-            continue;
-        in_pod++;
-        if (!container_name || strcmp(label_get(message, LABEL_CONTAINER_NAME), container_name) == 0)
-            container_read(message, &list.items[list.count++]);
-    }
-    if (in_pod == 0) {
+    filter_list(&list, is_no_sandbox, NULL);
+    if (list.count == 0) {
         (void)error_set(err, ERR_NOT_FOUND, "pod %s has no container on this node", pod_text(pod));
         return error_reason(err, "PodNotFound");
     }
+    if (container_name)
+        filter_list(&list, is_named, container_name);
     if (list.count == 0) {
         (void)error_set(err, ERR_NOT_FOUND, "pod %s has no container named %s", pod_text(pod),
                         container_name);
         return error_reason(err, "ContainerNotFound");
     }
-    qsort(list.items, list.count, sizeof(*list.items), newest_first);
     *ret_list = list;
     list = (struct container_list){0};
+    return 0;
+}
+
+int containers_with_label(struct containerd *containerd, const char *key, const char *value,
+                          struct container_list *ret_list, struct error *err)
+{
+    SCOPED_STRBUF struct strbuf filter = STRBUF_INIT;
+
+    if (filter_add_label(&filter, key, value, err) < 0)
+        return -1;
+    if (list_containers(containerd, &filter, ret_list, err) < 0)
+        return error_wrap(err, "listing the containers with %s=%s", key, value);
     return 0;
 }
 

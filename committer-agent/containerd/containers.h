@@ -17,6 +17,10 @@ struct container {
     char *snapshotter, *snapshot_key; /* "overlayfs" and the key of its writable layer */
     char *runtime;                    /* "io.containerd.runc.v2" */
     bool is_sandbox;
+    struct container_label {
+        char *key, *value;
+    } * labels;
+    size_t label_count;
     int64_t created_at_unix_ms;
 };
 
@@ -31,6 +35,12 @@ struct container_list {
  * ERR_INVALID: neither uid nor namespace and name. */
 int containers_of_pod(struct containerd *containerd, const struct pod_name *pod, const char *container_name,
                       struct container_list *ret_list, struct error *err);
+
+/* Every container, sandboxes too, that has the label with this value. None is no error. */
+int containers_with_label(struct containerd *containerd, const char *key, const char *value,
+                          struct container_list *ret_list, struct error *err);
+
+const char *container_label_get(const struct container *container, const char *key); /* "": absent */
 
 /* ERR_NOT_FOUND, ContainerNotFound. */
 int container_get(struct containerd *containerd, const char *id, struct container *ret_container,

@@ -2,11 +2,21 @@
 
 #include <containerd/events.pb-c.h>
 #include <containerd/services/events.pb-c.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "committer-agent/containerd/connection.h"
 #include "shared/base/alloc.h"
+#include "shared/base/backoff.h"
+#include "shared/base/ids.h"
+
+#define ECHO_TOPIC "/stasis/echo"
+
+static const ProtobufCServiceDescriptor *const service =
+    &containerd__services__events__v1__events__descriptor;
 
 struct event_stream {
     struct rpc_stream *stream;
@@ -83,24 +93,148 @@ static const struct event_kind event_kinds[] = {
 #define EVENT_KIND_COUNT (sizeof(event_kinds) / sizeof(event_kinds[0]))
 _Static_assert(EVENT_KIND_COUNT == (size_t)CONTAINER_EVENT_MAX, "every kind has its topic");
 
-int event_stream_open(struct containerd *containerd, struct event_stream **ret_stream, struct error *err)
+static int subscribe(struct containerd *containerd, struct rpc_stream **ret_stream, struct error *err)
 {
     Containerd__Services__Events__V1__SubscribeRequest request =
         CONTAINERD__SERVICES__EVENTS__V1__SUBSCRIBE_REQUEST__INIT;
-    char *filters[EVENT_KIND_COUNT] = {0};
-    struct rpc_stream *stream = NULL;
+    char *filters[EVENT_KIND_COUNT + 1] = {0};
 
     for (size_t i = 0; i < EVENT_KIND_COUNT; i++)
         filters[i] =
             xasprintf("topic==\"%s\",namespace==\"%s\"", event_kinds[i].topic, containerd->name_space);
+    filters[EVENT_KIND_COUNT] =
+        xasprintf("topic==\"%s\",namespace==\"%s\"", ECHO_TOPIC, containerd->name_space);
     request.filters = filters;
-    request.n_filters = EVENT_KIND_COUNT;
-    int result = rpc_stream_open(containerd->channel, &containerd__services__events__v1__events__descriptor,
-                                 "Subscribe", &request.base, &stream, NULL, err);
-    for (size_t i = 0; i < EVENT_KIND_COUNT; i++)
+    request.n_filters = EVENT_KIND_COUNT + 1;
+    int result =
+        rpc_stream_open(containerd->channel, service, "Subscribe", &request.base, ret_stream, NULL, err);
+    for (size_t i = 0; i < EVENT_KIND_COUNT + 1; i++)
         free(filters[i]);
-    if (result < 0)
+    return result;
+}
+
+/* containerd does not say when a subscription is in place, and an event from before it is lost. So one thread
+ * publishes an event of ours again and again until the subscriber has seen it. */
+struct echo {
+    struct containerd *containerd;
+    struct rpc_stream *stream;
+    char word[HEX_ID_SIZE];
+
+    pthread_mutex_t lock; /* guards `heard` */
+    pthread_cond_t changed;
+    bool heard;
+};
+
+static int echo_publish(struct echo *echo, struct error *err)
+{
+    Containerd__Services__Events__V1__PublishRequest request =
+        CONTAINERD__SERVICES__EVENTS__V1__PUBLISH_REQUEST__INIT;
+    Google__Protobuf__Any event = GOOGLE__PROTOBUF__ANY__INIT;
+
+    event.type_url = (char *)"stasis.opensandbox.io/echo";
+    event.value = (ProtobufCBinaryData){.data = (uint8_t *)echo->word, .len = strlen(echo->word)};
+    request.topic = (char *)ECHO_TOPIC;
+    request.event = &event;
+    return containerd_tell(echo->containerd, (struct containerd_call){service, "Publish", NULL, 0}, &request,
+                           err);
+}
+
+static struct timespec realtime_in_ms(int64_t ms)
+{
+    struct timespec when;
+
+    clock_gettime(CLOCK_REALTIME, &when);
+    int64_t ns = when.tv_nsec + (ms % 1000) * 1000000;
+    when.tv_sec += ms / 1000 + ns / 1000000000;
+    when.tv_nsec = ns % 1000000000;
+    return when;
+}
+
+static void *echo_until_heard(void *arg)
+{
+    struct echo *echo = arg;
+    struct backoff backoff = {.first_ms = 20, .max_ms = 1000};
+    struct error err = {0};
+
+    pthread_mutex_lock(&echo->lock);
+    while (!echo->heard) {
+        pthread_mutex_unlock(&echo->lock);
+        int published = echo_publish(echo, &err);
+        pthread_mutex_lock(&echo->lock);
+        if (published < 0) {
+            rpc_stream_cancel(echo->stream); /* containerd is away: let the subscriber find out */
+            break;
+        }
+        struct timespec until = realtime_in_ms(backoff_next_ms(&backoff));
+        while (!echo->heard && pthread_cond_timedwait(&echo->changed, &echo->lock, &until) != ETIMEDOUT)
+            ;
+    }
+    pthread_mutex_unlock(&echo->lock);
+    return NULL;
+}
+
+static void echo_set_heard(struct echo *echo)
+{
+    pthread_mutex_lock(&echo->lock);
+    echo->heard = true;
+    pthread_cond_signal(&echo->changed);
+    pthread_mutex_unlock(&echo->lock);
+}
+
+static bool is_echo(const envelope_message *envelope, const struct echo *echo)
+{
+    return strcmp(envelope->topic, ECHO_TOPIC) == 0 && envelope->event &&
+           envelope->event->value.len == strlen(echo->word) &&
+           memcmp(envelope->event->value.data, echo->word, envelope->event->value.len) == 0;
+}
+
+/* What comes before the echo is older than the subscription's promise and may be dropped. */
+static int listen_for_echo(struct echo *echo, struct error *err)
+{
+    for (;;) {
+        SCOPED_MESSAGE envelope_message *envelope = NULL;
+        int got = rpc_stream_next(echo->stream, &envelope, err);
+        if (got == 0)
+            return error_set(err, ERR_UNAVAILABLE, "containerd ended the subscription");
+        if (got < 0)
+            return -1;
+        if (is_echo(envelope, echo))
+            return 0;
+    }
+}
+
+static int await_subscription(struct containerd *containerd, struct rpc_stream *stream, struct error *err)
+{
+    struct echo echo = {.containerd = containerd,
+                        .stream = stream,
+                        .lock = PTHREAD_MUTEX_INITIALIZER,
+                        .changed = PTHREAD_COND_INITIALIZER};
+    pthread_t thread;
+
+    hex_id(echo.word);
+    int failed = pthread_create(&thread, NULL, echo_until_heard, &echo);
+    if (failed)
+        return error_sys(err, failed, "starting a thread");
+    int result = listen_for_echo(&echo, err);
+    echo_set_heard(&echo);
+    pthread_join(thread, NULL);
+    pthread_cond_destroy(&echo.changed);
+    pthread_mutex_destroy(&echo.lock);
+    if (result < 0 && err->code == ERR_CANCELLED)
+        err->code = ERR_UNAVAILABLE; /* it was our own thread that gave up */
+    return result;
+}
+
+int event_stream_open(struct containerd *containerd, struct event_stream **ret_stream, struct error *err)
+{
+    struct rpc_stream *stream = NULL;
+
+    if (subscribe(containerd, &stream, err) < 0)
         return error_wrap(err, "subscribing to containerd's events");
+    if (await_subscription(containerd, stream, err) < 0) {
+        rpc_stream_free(stream);
+        return error_wrap(err, "subscribing to containerd's events");
+    }
     *ret_stream = xcalloc(1, sizeof(**ret_stream));
     (*ret_stream)->stream = stream;
     return 0;
