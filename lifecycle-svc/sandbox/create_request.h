@@ -20,13 +20,25 @@ struct volume {
     json_t *ossfs;
 };
 
+struct image_auth {
+    char *username, *password; /* both or none */
+};
+
+struct image_source {
+    char *uri; /* NULL: no image */
+    struct image_auth auth;
+};
+
+struct platform_choice {
+    char *os, *arch; /* both or none */
+};
+
+struct credential_proxy {
+    bool enabled;
+};
+
 struct create_request {
-    struct {
-        char *uri; /* NULL: no image */
-        struct {
-            char *username, *password; /* both or none */
-        } auth;
-    } image;
+    struct image_source image;
     char *snapshot_id;     /* NULL: none */
     bool entrypoint_given; /* tells [] from absent */
     struct json_strings entrypoint;
@@ -37,16 +49,12 @@ struct create_request {
     int64_t timeout_s;   /* 0 when not given: never expires */
     struct json_map env; /* values may be NULL */
     struct json_map metadata;
-    struct {
-        char *os, *arch; /* both or none */
-    } platform;
+    struct platform_choice platform;
     struct json_list volumes; /* of struct volume */
     struct json_map extensions;
     bool secure_access;
     json_t *network_policy; /* NULL, or an object */
-    struct {
-        bool enabled;
-    } credential_proxy;
+    struct credential_proxy credential_proxy;
 };
 
 /* Frees the contents and wipes what is secret; the struct may be used again. */

@@ -10,8 +10,10 @@
 /* Looks at the sandbox: 1 ends the wait, 0 goes on, -1 ends it with err. */
 typedef int follow_fn(void *self, const orch_sandbox *sandbox, struct error *err);
 
+#define FOLLOW_FOR_EVER (INT64_C(1) << 40) /* ms: three decades; no sum with a clock overflows */
+
 /* Calls look(self) with the state now and after every change until it says stop.
- * ERR_TIMEOUT: timeout_ms, or the caller's own deadline, passed; ERR_CANCELLED: the caller left;
+ * ERR_TIMEOUT: timeout_ms (at most FOLLOW_FOR_EVER), or the caller's own deadline, passed; ERR_CANCELLED: the caller left;
  * ERR_NOT_FOUND: the sandbox is gone. None has a contract code yet. */
 int sandbox_follow(const struct sandbox_service *service, const char *name,
                    const struct sandbox_caller *caller, int64_t timeout_ms, follow_fn *look, void *self,

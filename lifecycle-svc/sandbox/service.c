@@ -20,9 +20,7 @@ static void message_free(void *message)
 DEFINE_FREEP(orch_sandbox, orch_sandbox, message_free)
 DEFINE_FREEP(orch_list, orch_list, message_free)
 
-/* Names of custom resources: lower case letters, digits, '-' and '.'. Anything else cannot exist, so nobody
- * is asked. */
-static int check_id(const char *id, struct error *err)
+int sandbox_check_id(const char *id, struct error *err)
 {
     size_t length = strlen(id);
 
@@ -37,7 +35,7 @@ int sandbox_fetch(const struct sandbox_service *service, const char *id, orch_sa
     Opensandbox__Orchestrator__V1__GetSandboxRequest request =
         OPENSANDBOX__ORCHESTRATOR__V1__GET_SANDBOX_REQUEST__INIT;
 
-    if (check_id(id, err) < 0)
+    if (sandbox_check_id(id, err) < 0)
         return -1;
     request.name = (char *)id;
     if (rpc_unary(service->orchestrator, ORCHESTRATOR, "GetSandbox", &request.base, ret_sandbox, NULL, err) <
@@ -86,7 +84,7 @@ static int tell(const struct sandbox_service *service, const char *method, const
 {
     ProtobufCMessage *answer = NULL;
 
-    if (check_id(id, err) < 0)
+    if (sandbox_check_id(id, err) < 0)
         return -1;
     if (rpc_unary(service->orchestrator, ORCHESTRATOR, method, request, &answer, NULL, err) < 0)
         return orchestrator_error(err, id);

@@ -36,6 +36,10 @@ struct sandbox_caller {
 int sandbox_create(const struct sandbox_service *service, const struct create_request *request,
                    const struct sandbox_caller *caller, struct sandbox_view *ret_view, struct error *err);
 
+/* Names of custom resources are lower case letters, digits, '-' and '.'. Anything else cannot exist, so nobody is asked:
+ * ERR_NOT_FOUND (KUBERNETES::SANDBOX_NOT_FOUND). */
+int sandbox_check_id(const char *id, struct error *err);
+
 /* ERR_NOT_FOUND (KUBERNETES::SANDBOX_NOT_FOUND): also for the calls below. */
 int sandbox_get(const struct sandbox_service *service, const char *id, struct sandbox_view *ret_view,
                 struct error *err);

@@ -1,0 +1,74 @@
+/* sandboxes.c - the unary methods. */
+#include "lifecycle-svc/api/convert.h"
+#include "lifecycle-svc/api/methods.h"
+
+int api_create_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    const struct sandbox_service *service = api_enter(call, err);
+    struct memory memory = {.call = call};
+    struct sandbox_caller caller = api_caller(call);
+    SCOPED_CREATE_REQUEST struct create_request create = {0};
+    SCOPED_VIEW struct sandbox_view view = {0};
+
+    if (!service)
+        return -1;
+    create_from_api(request, &create);
+    if (create_request_settle(&create, err) < 0 || sandbox_create(service, &create, &caller, &view, err) < 0)
+        return -1;
+    sandbox_to_api(&view, &memory, response);
+    return 0;
+}
+
+int api_get_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    const Opensandbox__Lifecycle__V1__GetSandboxRequest *get = request;
+    const struct sandbox_service *service = api_enter(call, err);
+    struct memory memory = {.call = call};
+    SCOPED_VIEW struct sandbox_view view = {0};
+
+    if (!service || sandbox_get(service, get->id, &view, err) < 0)
+        return -1;
+    sandbox_to_api(&view, &memory, response);
+    return 0;
+}
+
+int api_list_sandboxes(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    const struct sandbox_service *service = api_enter(call, err);
+    struct memory memory = {.call = call};
+    SCOPED_LIST_QUERY struct list_query query = {0};
+    SCOPED_SANDBOX_PAGE struct sandbox_page page = {0};
+
+    if (!service || list_query_from_api(request, &query, err) < 0 ||
+        sandbox_list(service, &query, &page, err) < 0)
+        return -1;
+    page_to_api(&page, &memory, response);
+    return 0;
+}
+
+int api_delete_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    const Opensandbox__Lifecycle__V1__DeleteSandboxRequest *delete = request;
+    const struct sandbox_service *service = api_enter(call, err);
+
+    (void)response; /* empty */
+    return service ? sandbox_delete(service, delete->id, err) : -1;
+}
+
+int api_pause_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    const Opensandbox__Lifecycle__V1__PauseSandboxRequest *pause = request;
+    const struct sandbox_service *service = api_enter(call, err);
+
+    (void)response; /* empty */
+    return service ? sandbox_pause(service, pause->id, err) : -1;
+}
+
+int api_resume_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    const Opensandbox__Lifecycle__V1__ResumeSandboxRequest *resume = request;
+    const struct sandbox_service *service = api_enter(call, err);
+
+    (void)response; /* empty */
+    return service ? sandbox_resume(service, resume->id, err) : -1;
+}

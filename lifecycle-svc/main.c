@@ -1,0 +1,186 @@
+/* lifecycle-svc: the public doors of Stasis. main wires and decides nothing; settings.c has the flags.
+ *
+ * Threads: this one waits for a signal; one per REST connection, one that watches for hang-ups (shared/http); the
+ * workers and pollers of the gRPC door (shared/rpc). Stopping: the doors first, then the channel to snapshot-svc. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lifecycle-svc/access/api_keys.h"
+#include "lifecycle-svc/access/insecure_start.h"
+#include "lifecycle-svc/api/door.h"
+#include "lifecycle-svc/rest/door.h"
+#include "lifecycle-svc/settings.h"
+#include "shared/base/clock.h"
+#include "shared/base/signals.h"
+#include "shared/log/log.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Creates block a worker for as long as they wait, so there are many. */
+enum { GRPC_WORKERS = 64, MAX_LIST_BYTES = 64 << 20 };
+
+DEFINE_FREEP(channel, struct rpc_channel, rpc_channel_free)
+DEFINE_FREEP(rpc_server, struct rpc_server, rpc_server_free)
+
+static int start_logging(const struct settings *settings, struct error *err)
+{
+    enum log_level level;
+    enum log_format format;
+
+    if (log_level_parse(settings->log_level, &level, err) < 0 ||
+        log_format_parse(settings->log_format, &format, err) < 0)
+        return -1;
+    log_setup("lifecycle-svc", level, format);
+    return 0;
+}
+
+static int load_keys(const struct settings *settings, struct api_keys **ret_keys, struct error *err)
+{
+    SCOPED(api_keys) struct api_keys *keys = NULL;
+
+    if (api_keys_load(settings->api_key_file, &keys, err) < 0)
+        return -1;
+    if (api_keys_empty(keys)) {
+        if (insecure_start_acknowledged(STDIN_FILENO, STDERR_FILENO, INSECURE_PROMPT_MS, err) < 0)
+            return -1;
+        log_warn("no API key: everybody who reaches this server may use it",
+                 log_str("address", settings->address));
+    }
+    *ret_keys = TAKE(keys);
+    return 0;
+}
+
+static struct rpc_channel *reach_orchestrator(const struct settings *settings)
+{
+    struct rpc_channel_options options = {.name = "snapshot-svc",
+                                          .keepalive =
+                                              strncmp(settings->orchestrator_address, "unix:", 5) != 0,
+                                          .max_message = MAX_LIST_BYTES};
+
+    return rpc_channel_new(settings->orchestrator_address, &options);
+}
+
+static int open_rest_door(const struct settings *settings, struct rest_door *door,
+                          struct http_server **ret_server, struct error *err)
+{
+    struct http_server_options options = {.address = settings->address,
+                                          .handler = rest_door_handle,
+                                          .self = door,
+                                          .max_connections = (unsigned)settings->max_connections,
+                                          .too_large_body = REST_TOO_LARGE_BODY};
+
+    if (http_server_start(&options, ret_server, err) < 0)
+        return error_wrap(err, "--address");
+    log_info("REST door open", log_str("address", settings->address),
+             log_u64("port", http_server_port(*ret_server)));
+    return 0;
+}
+
+static int open_grpc_door(const struct settings *settings, struct api_door *door,
+                          struct rpc_server **ret_server, struct error *err)
+{
+    struct rpc_server_options options = {.workers = GRPC_WORKERS, .observe = api_door_observe};
+    SCOPED(rpc_server) struct rpc_server *server = NULL;
+    int port = 0;
+
+    if (!*settings->grpc_address)
+        return 0;
+    server = rpc_server_new(&options);
+    api_door_add(server, door);
+    if (rpc_server_listen(server, settings->grpc_address, &port, err) < 0)
+        return error_wrap(err, "--grpc-address");
+    rpc_server_start(server);
+    log_info("gRPC door open", log_str("address", settings->grpc_address), log_i64("port", port));
+    *ret_server = TAKE(server);
+    return 0;
+}
+
+static void show_metrics(void *self, struct http_exchange *exchange)
+{
+    SCOPED_STRBUF struct strbuf page = STRBUF_INIT;
+
+    metrics_render(self, &page);
+    http_answer(exchange, 200, "text/plain; version=0.0.4", strbuf_text(&page), page.length);
+}
+
+static int open_metrics(const struct settings *settings, struct metrics *metrics,
+                        struct http_server **ret_server, struct error *err)
+{
+    struct http_server_options options = {.address = settings->metrics_address,
+                                          .handler = show_metrics,
+                                          .self = metrics,
+                                          .max_connections = 16};
+
+    if (!*settings->metrics_address)
+        return 0;
+    if (http_server_start(&options, ret_server, err) < 0)
+        return error_wrap(err, "--metrics-address");
+    return 0;
+}
+
+/* One grace for both doors together. */
+static void close_doors(const struct settings *settings, struct http_server *rest, struct rpc_server *grpc)
+{
+    int64_t until_ms = clock_monotonic_ms() + settings->shutdown_grace_ms;
+
+    http_server_stop(rest, settings->shutdown_grace_ms);
+    int64_t left_ms = until_ms - clock_monotonic_ms();
+    if (grpc)
+        rpc_server_stop(grpc, left_ms > 0 ? left_ms : 0);
+}
+
+static int serve(const struct settings *settings, struct error *err)
+{
+    struct json_strings host_paths = {(char **)settings->allowed_host_paths.items,
+                                      settings->allowed_host_paths.count};
+    struct sandbox_service service = {.check = {settings->max_sandbox_timeout_s, &host_paths},
+                                      .manifest = {settings->execd_image, settings->image_pull_policy},
+                                      .create_timeout_ms = settings->create_timeout_ms};
+    SCOPED(api_keys) struct api_keys *keys = NULL;
+    SCOPED(metrics) struct metrics *metrics = metrics_new();
+    SCOPED(channel) struct rpc_channel *orchestrator = NULL;
+    struct rest_door rest_door = {.service = &service, .metrics = metrics};
+    struct api_door api_door = {.service = &service};
+    SCOPED(http_server) struct http_server *metrics_page = NULL;
+    SCOPED(rpc_server) struct rpc_server *grpc = NULL;
+    SCOPED(http_server) struct http_server *rest = NULL;
+
+    if (load_keys(settings, &keys, err) < 0)
+        return -1;
+    rest_door.keys = api_door.keys = keys;
+    service.orchestrator = orchestrator = reach_orchestrator(settings);
+    if (open_metrics(settings, metrics, &metrics_page, err) < 0 ||
+        open_grpc_door(settings, &api_door, &grpc, err) < 0 ||
+        open_rest_door(settings, &rest_door, &rest, err) < 0) {
+        if (grpc)
+            rpc_server_stop(grpc, 0);
+        return -1;
+    }
+    int sign = signals_wait();
+    log_info("stopping", log_str("signal", strsignal(sign)));
+    close_doors(settings, rest, grpc);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {0};
+    enum config_outcome outcome;
+    struct error err = {0};
+
+    signals_block();
+    if (settings_load(&settings, argc, argv, &outcome, &err) < 0 ||
+        (outcome == CONFIG_RUN && start_logging(&settings, &err) < 0)) {
+        (void)fprintf(stderr, "lifecycle-svc: %s\n", err.text);
+        config_list_done(&settings.allowed_host_paths);
+        return EXIT_USAGE;
+    }
+    int served = outcome == CONFIG_EXIT_OK ? 0 : serve(&settings, &err);
+    if (served < 0)
+        log_failure(LOG_ERROR, "cannot serve", &err, log_str("version", STASIS_VERSION));
+    config_list_done(&settings.allowed_host_paths);
+    if (served == 0)
+        return 0;
+    return err.code == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
+}

@@ -1,0 +1,20 @@
+/* door.h - the REST door: request id, CORS, API key, route, answer, log line, metrics, in this order.
+ * Spec: contract rest-api.md §1. Threads: any number at once. */
+#pragma once
+
+#include "lifecycle-svc/access/api_keys.h"
+#include "lifecycle-svc/sandbox/service.h"
+#include "shared/http/server.h"
+#include "shared/metrics/metrics.h"
+
+struct rest_door {
+    const struct sandbox_service *service; /* all borrowed */
+    const struct api_keys *keys;
+    struct metrics *metrics;
+};
+
+/* An http_handler; self is a struct rest_door. */
+void rest_door_handle(void *self, struct http_exchange *exchange);
+
+/* The body of the server's own answer to a request that is too large. */
+extern const char *const REST_TOO_LARGE_BODY;

@@ -1,0 +1,217 @@
+#include "lifecycle-svc/rest/handlers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lifecycle-svc/rest/create_json.h"
+#include "lifecycle-svc/rest/params.h"
+#include "lifecycle-svc/rest/rest_call.h"
+#include "lifecycle-svc/rest/sandbox_json.h"
+#include "lifecycle-svc/sandbox/contract_code.h"
+#include "shared/base/cleanup.h"
+
+enum { OK = 200, ACCEPTED = 202, NO_CONTENT = 204 };
+
+static int health(struct rest_call *call, struct error *err)
+{
+    (void)err; /* being able to answer is the answer */
+    return answer_json(call, OK, json_pack("{s:s}", "status", "healthy"));
+}
+
+static int create(struct rest_call *call, struct error *err)
+{
+    SCOPED_CREATE_REQUEST struct create_request request = {0};
+    SCOPED_VIEW struct sandbox_view view = {0};
+    struct sandbox_caller caller = rest_caller(call);
+    size_t length;
+    const char *body = http_body(call->exchange, &length);
+
+    if (create_json_read(body, length, &request, err) < 0)
+        return unreadable(call, "body");
+    if (sandbox_create(call->service, &request, &caller, &view, err) < 0)
+        return -1;
+    return answer_json(call, ACCEPTED, sandbox_json(&view));
+}
+
+struct list_reading {
+    struct list_query query;
+    struct error *err;
+    bool failed;
+};
+
+static void read_list_pair(void *self, const char *name, const char *value)
+{
+    struct list_reading *reading = self;
+
+    if (!reading->failed)
+        reading->failed = list_query_read_pair(&reading->query, name, value, reading->err) < 0;
+}
+
+static bool is_metadata_error(const struct error *err)
+{
+    return strcmp(err->reason, contract_code_name(CODE_INVALID_METADATA_FORMAT)) == 0;
+}
+
+static int list(struct rest_call *call, struct error *err)
+{
+    struct list_reading reading = {.query = {.page = 1, .page_size = LIST_DEFAULT_PAGE_SIZE}, .err = err};
+    SCOPED_SANDBOX_PAGE struct sandbox_page page = {0};
+
+    http_query_each(call->exchange, read_list_pair, &reading);
+    int listed = reading.failed ? -1 : sandbox_list(call->service, &reading.query, &page, err);
+    list_query_done(&reading.query);
+    if (reading.failed && !is_metadata_error(err))
+        return unreadable(call, "query");
+    if (listed < 0)
+        return -1;
+    return answer_json(call, OK, sandbox_page_json(&page));
+}
+
+static int get(struct rest_call *call, struct error *err)
+{
+    SCOPED_VIEW struct sandbox_view view = {0};
+
+    if (sandbox_get(call->service, call->match.params[0], &view, err) < 0)
+        return -1;
+    return answer_json(call, OK, sandbox_json(&view));
+}
+
+static int delete (struct rest_call *call, struct error *err)
+{
+    if (sandbox_delete(call->service, call->match.params[0], err) < 0)
+        return -1;
+    return answer_empty(call, NO_CONTENT);
+}
+
+static int pause_sandbox(struct rest_call *call, struct error *err)
+{
+    if (sandbox_pause(call->service, call->match.params[0], err) < 0)
+        return -1;
+    return answer_empty(call, ACCEPTED);
+}
+
+static int resume_sandbox(struct rest_call *call, struct error *err)
+{
+    if (sandbox_resume(call->service, call->match.params[0], err) < 0)
+        return -1;
+    return answer_empty(call, ACCEPTED);
+}
+
+struct endpoint_query {
+    bool through_proxy, expires_given;
+    struct error *err;
+    bool failed;
+};
+
+static void read_endpoint_pair(void *self, const char *name, const char *value)
+{
+    struct endpoint_query *query = self;
+    int64_t ignored;
+    int read = 0;
+
+    if (query->failed)
+        return;
+    if (strcmp(name, "use_server_proxy") == 0) {
+        read = param_read_bool(name, value, &query->through_proxy, query->err);
+    } else if (strcmp(name, "expires") == 0) {
+        query->expires_given = true;
+        read = param_read_int(name, value, &ignored, query->err);
+    }
+    query->failed = read < 0;
+}
+
+static int refuse_endpoint_options(const struct endpoint_query *query, struct error *err)
+{
+    if (query->through_proxy && query->expires_given)
+        return refuse(err, CODE_INVALID_PARAMETER, "use_server_proxy cannot be combined with expires");
+    if (query->expires_given)
+        return refuse(err, CODE_INVALID_PARAMETER,
+                      "expires: signed routes need gateway ingress, which is not configured");
+    if (query->through_proxy)
+        return refuse(err, CODE_API_NOT_SUPPORTED,
+                      "use_server_proxy: this server has no proxy; reach the sandbox at its own address");
+    return 0;
+}
+
+static int endpoint(struct rest_call *call, struct error *err)
+{
+    struct endpoint_query query = {.err = err};
+    struct sandbox_caller caller = rest_caller(call);
+    SCOPED(string) char *address = NULL;
+    int64_t port;
+
+    if (param_read_int("port", call->match.params[1], &port, err) < 0)
+        return unreadable(call, "path");
+    http_query_each(call->exchange, read_endpoint_pair, &query);
+    if (query.failed)
+        return unreadable(call, "query");
+    if (refuse_endpoint_options(&query, err) < 0 ||
+        sandbox_endpoint(call->service, call->match.params[0], port, &caller, &address, err) < 0)
+        return -1;
+    return answer_json(call, OK, json_pack("{s:s}", "endpoint", address));
+}
+
+/* SDKs report how long a create took, and ignore the answer. */
+static int take_event(struct rest_call *call, struct error *err)
+{
+    (void)err; /* nothing is read, so nothing can be wrong */
+    return answer_empty(call, NO_CONTENT);
+}
+
+static int not_supported(struct rest_call *call, struct error *err)
+{
+    return refuse(err, CODE_API_NOT_SUPPORTED, "%s %s is not supported by this version of the server",
+                  call->match.route->method, call->match.route->pattern);
+}
+
+static int no_snapshots(struct rest_call *call, struct error *err)
+{
+    return refuse(
+        err, CODE_SNAPSHOT_NOT_IMPLEMENTED,
+        "%s %s: public snapshots are not supported by this version of the server; pause and resume keep a "
+        "sandbox's files",
+        call->match.route->method, call->match.route->pattern);
+}
+
+static int no_pools(struct rest_call *call, struct error *err)
+{
+    return refuse(err, CODE_POOL_NOT_SUPPORTED,
+                  "%s %s: pools are not supported by this version of the server", call->match.route->method,
+                  call->match.route->pattern);
+}
+
+static int no_diagnostics(struct rest_call *call, struct error *err)
+{
+    return refuse(err, CODE_DIAGNOSTICS_NOT_IMPLEMENTED,
+                  "%s %s: diagnostics are not supported by this version of the server; see stasisctl logs",
+                  call->match.route->method, call->match.route->pattern);
+}
+
+// clang-format off
+const struct route rest_routes[] = {
+    {"GET",    "/health",                         health,         true},
+    {"POST",   "/sandboxes",                      create,         false},
+    {"GET",    "/sandboxes",                      list,           false},
+    {"GET",    "/sandboxes/{}",                   get,            false},
+    {"DELETE", "/sandboxes/{}",                   delete,         false},
+    {"PATCH",  "/sandboxes/{}/metadata",          not_supported,  false},
+    {"POST",   "/sandboxes/{}/pause",             pause_sandbox,  false},
+    {"POST",   "/sandboxes/{}/resume",            resume_sandbox, false},
+    {"POST",   "/sandboxes/{}/renew-expiration",  not_supported,  false},
+    {"GET",    "/sandboxes/{}/endpoints/{}",      endpoint,       false},
+    {"POST",   "/sandboxes/{}/snapshots",         no_snapshots,   false},
+    {"GET",    "/snapshots",                      no_snapshots,   false},
+    {"GET",    "/snapshots/{}",                   no_snapshots,   false},
+    {"DELETE", "/snapshots/{}",                   no_snapshots,   false},
+    {"POST",   "/pools",                          no_pools,       false},
+    {"GET",    "/pools",                          no_pools,       false},
+    {"GET",    "/pools/{}",                       no_pools,       false},
+    {"PUT",    "/pools/{}",                       no_pools,       false},
+    {"DELETE", "/pools/{}",                       no_pools,       false},
+    {"GET",    "/sandboxes/{}/diagnostics/{}",    no_diagnostics, false},
+    {"*",      "/sandboxes/{}/proxy/{}",          not_supported,  false},
+    {"*",      "/sandboxes/{}/proxy/{}/*",        not_supported,  false},
+    {"POST",   "/metrics/events",                 take_event,     false},
+    {NULL,     NULL,                              NULL,           false},
+};
+// clang-format on
