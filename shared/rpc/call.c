@@ -10,7 +10,7 @@
 #include "shared/rpc/message_priv.h"
 #include "shared/rpc/server_priv.h"
 
-static void run(struct work *work);
+static void run(struct rpc_work *work);
 static void closed(struct rpc_tag *tag, bool ok);
 static void finished(struct rpc_tag *tag, bool ok);
 
@@ -96,7 +96,8 @@ void rpc_call_cancel(struct rpc_call *call)
     bool first = !atomic_exchange(&call->cancelled, true);
     void (*wake)(void *) = first ? call->on_cancel : NULL;
     void *self = call->on_cancel_self;
-    call->waking = wake != NULL;
+    if (wake)
+        call->waking = true;
     pthread_mutex_unlock(&call->lock);
     if (!wake)
         return;
@@ -238,7 +239,7 @@ static int run_method(struct rpc_call *call, struct error *err)
     return row->endless ? run_endless(call, request, err) : row->stream(call, request, err);
 }
 
-static void run(struct work *work)
+static void run(struct rpc_work *work)
 {
     struct rpc_call *call = CONTAINER_OF(work, struct rpc_call, work);
     struct error err = {0};
@@ -257,7 +258,7 @@ static int dispatch(struct rpc_call *call, struct error *err)
     if (rpc_server_is_stopping(server))
         return stopping(err);
     bool is_stream = call->endpoint->row->stream != NULL;
-    if (workers_submit(is_stream ? server->streams : server->unary, &call->work))
+    if (rpc_workers_submit(is_stream ? server->streams : server->unary, &call->work))
         return 0;
     return error_set(err, ERR_EXHAUSTED, "%u %s are open already",
                      is_stream ? server->options.max_streams : server->options.max_calls,

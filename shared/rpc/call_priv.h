@@ -35,7 +35,7 @@ struct rpc_call {
     struct rpc_call_header *headers;
 
     /* The worker's that runs it. */
-    struct work work;
+    struct rpc_work work;
     struct rpc_arena arena;
     grpc_byte_buffer *request;
     size_t unpack_budget; /* bytes that unpacking the request may still take */

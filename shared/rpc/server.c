@@ -127,9 +127,9 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     server->queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(server->core, server->queue, NULL);
     /* A unary call may wait for a worker; a stream never ends soon, so it must not wait for another one. */
-    server->unary = workers_new("rpc-unary", server->options.workers, server->options.max_calls, 0);
-    server->streams = workers_new("rpc-stream", server->options.max_streams, server->options.max_streams,
-                                  STREAM_STACK_BYTES);
+    server->unary = rpc_workers_new("rpc-unary", server->options.workers, server->options.max_calls, 0);
+    server->streams = rpc_workers_new("rpc-stream", server->options.max_streams, server->options.max_streams,
+                                      STREAM_STACK_BYTES);
     rpc_server_add(server, &grpc__health__v1__health__descriptor, rpc_health_methods, server->health);
     pollers_start(server);
     return server;
@@ -292,8 +292,8 @@ void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
     if (!await_shut_down(server, grace_ms))
         grpc_server_cancel_all_calls(server->core);
     await_handlers(server);
-    workers_free(server->unary);
-    workers_free(server->streams);
+    rpc_workers_free(server->unary);
+    rpc_workers_free(server->streams);
     grpc_completion_queue_shutdown(server->queue);
     for (unsigned i = 0; i < server->options.pollers; i++)
         (void)pthread_join(server->pollers[i], NULL); /* joinable and ours: cannot fail */

@@ -47,7 +47,7 @@ struct rpc_server {
     int *lock_fds;         /* the locks of our unix sockets */
     size_t lock_count;
 
-    struct workers *unary, *streams; /* they lock for themselves */
+    struct rpc_workers *unary, *streams; /* they lock for themselves */
 
     struct rpc_tag shut_down;
     pthread_mutex_t lock; /* guards everything below */

@@ -5,14 +5,14 @@
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 
-struct workers {
-    char name[16]; /* the kernel's limit for a thread's name; set by workers_new, then read by anyone */
+struct rpc_workers {
+    char name[16]; /* the kernel's limit for a thread's name; set by rpc_workers_new, then read by anyone */
     unsigned max_threads, max_items;
     pthread_attr_t attributes;
 
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t changed;
-    struct work *first, **last;
+    struct rpc_work *first, **last;
     unsigned items;  /* queued and running */
     unsigned idle;   /* threads that wait for work */
     unsigned queued; /* items no thread has taken yet */
@@ -21,9 +21,9 @@ struct workers {
     pthread_t threads[];
 };
 
-static struct work *take_first(struct workers *workers)
+static struct rpc_work *take_first(struct rpc_workers *workers)
 {
-    struct work *work = workers->first;
+    struct rpc_work *work = workers->first;
 
     workers->first = work->next;
     if (!workers->first)
@@ -34,7 +34,7 @@ static struct work *take_first(struct workers *workers)
 
 static void *work_until_stopped(void *arg)
 {
-    struct workers *workers = arg;
+    struct rpc_workers *workers = arg;
 
     pthread_mutex_lock(&workers->lock);
     for (;;) {
@@ -44,7 +44,7 @@ static void *work_until_stopped(void *arg)
         workers->idle--;
         if (!workers->first)
             break; /* stopping, and nothing is left */
-        struct work *work = take_first(workers);
+        struct rpc_work *work = take_first(workers);
         pthread_mutex_unlock(&workers->lock);
         work->run(work);
         pthread_mutex_lock(&workers->lock);
@@ -56,7 +56,7 @@ static void *work_until_stopped(void *arg)
 
 /* Under the lock. Is there, or can there be, a thread for one more item? An existing one will do if items may
  * wait. */
-static bool thread_ensure(struct workers *workers)
+static bool thread_ensure(struct rpc_workers *workers)
 {
     if (workers->idle > workers->queued || workers->thread_count == workers->max_threads)
         return true;
@@ -68,9 +68,10 @@ static bool thread_ensure(struct workers *workers)
     return true;
 }
 
-struct workers *workers_new(const char *name, unsigned max_threads, unsigned max_items, size_t stack_bytes)
+struct rpc_workers *rpc_workers_new(const char *name, unsigned max_threads, unsigned max_items,
+                                    size_t stack_bytes)
 {
-    struct workers *workers = xcalloc(1, sizeof(*workers) + max_threads * sizeof(workers->threads[0]));
+    struct rpc_workers *workers = xcalloc(1, sizeof(*workers) + max_threads * sizeof(workers->threads[0]));
 
     for (size_t i = 0; name[i] && i < sizeof(workers->name) - 1; i++)
         workers->name[i] = name[i];
@@ -85,7 +86,7 @@ struct workers *workers_new(const char *name, unsigned max_threads, unsigned max
     return workers;
 }
 
-bool workers_submit(struct workers *workers, struct work *work)
+bool rpc_workers_submit(struct rpc_workers *workers, struct rpc_work *work)
 {
     pthread_mutex_lock(&workers->lock);
     bool taken = !workers->stopping && workers->items < workers->max_items && thread_ensure(workers);
@@ -101,7 +102,7 @@ bool workers_submit(struct workers *workers, struct work *work)
     return taken;
 }
 
-void workers_free(struct workers *workers)
+void rpc_workers_free(struct rpc_workers *workers)
 {
     if (!workers)
         return;

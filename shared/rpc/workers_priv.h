@@ -5,17 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct workers;
+struct rpc_workers;
 
-struct work {
-    void (*run)(struct work *work); /* on a worker thread, without a lock */
-    struct work *next;
+struct rpc_work {
+    void (*run)(struct rpc_work *work); /* on a worker thread, without a lock */
+    struct rpc_work *next;
 };
 
 /* max_items bounds what is queued and running together. */
-struct workers *workers_new(const char *name, unsigned max_threads, unsigned max_items, size_t stack_bytes);
+struct rpc_workers *rpc_workers_new(const char *name, unsigned max_threads, unsigned max_items,
+                                    size_t stack_bytes);
 /* false: the bound is reached, no thread could be made, or the pool is stopped. The work stays the
  * caller's. */
-bool workers_submit(struct workers *workers, struct work *work);
+bool rpc_workers_submit(struct rpc_workers *workers, struct rpc_work *work);
 /* Runs what is queued, joins the threads and frees; NULL is fine. */
-void workers_free(struct workers *workers);
+void rpc_workers_free(struct rpc_workers *workers);
