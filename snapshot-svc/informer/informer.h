@@ -64,5 +64,5 @@ void informer_by_label(struct informer *informer, const char *value, struct obje
  * it when the stream tells it. ERR_INVALID: not an object with a name and resourceVersion. */
 int informer_apply(struct informer *informer, const json_t *object, struct error *err);
 
-/* The resourceVersion up to which the stream has been told to the handlers. */
+/* The resourceVersion up to which the stream is in the store. */
 uint64_t informer_seen_version(struct informer *informer);

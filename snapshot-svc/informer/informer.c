@@ -1,0 +1,181 @@
+#include "snapshot-svc/informer/informer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/clock.h"
+#include "snapshot-svc/informer/informer_priv.h"
+
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS   30000
+
+/* ---- life ---- */
+
+struct informer *informer_new(const struct informer_options *options)
+{
+    struct informer *informer = xcalloc(1, sizeof(*informer));
+    pthread_condattr_t monotonic;
+
+    *informer = (struct informer){
+        .cluster = options->cluster,
+        .kind = options->kind,
+        .ns = options->ns ? xstrdup(options->ns) : NULL,
+        .index_label = options->index_label ? xstrdup(options->index_label) : NULL,
+        .backoff = {.first_ms = options->backoff_first_ms ? options->backoff_first_ms : BACKOFF_FIRST_MS,
+                    .max_ms = options->backoff_max_ms ? options->backoff_max_ms : BACKOFF_MAX_MS},
+    };
+    informer->cache.index_label = informer->index_label;
+    pthread_mutex_init(&informer->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&informer->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return informer;
+}
+
+void informer_subscribe(struct informer *informer, const struct informer_handler *handler)
+{
+    informer->handlers =
+        xrealloc_array(informer->handlers, informer->handler_count + 1, sizeof(informer->handlers[0]));
+    informer->handlers[informer->handler_count++] = *handler;
+}
+
+int informer_start(struct informer *informer, struct error *err)
+{
+    int failed = pthread_create(&informer->thread, NULL, informer_reflect, informer);
+    if (failed)
+        return error_sys(err, failed, "starting the informer of %s",
+                         cluster_kind_info(informer->kind)->plural);
+    informer->started = true;
+    return 0;
+}
+
+static void stop(struct informer *informer)
+{
+    pthread_mutex_lock(&informer->lock);
+    informer->stopping = true;
+    if (informer->watch)
+        cluster_watch_stop(informer->cluster, informer->watch);
+    pthread_cond_broadcast(&informer->changed);
+    pthread_mutex_unlock(&informer->lock);
+}
+
+void informer_free(struct informer *informer)
+{
+    if (!informer)
+        return;
+    if (informer->started) {
+        stop(informer);
+        pthread_join(informer->thread, NULL);
+    }
+    cache_done(&informer->cache);
+    pthread_cond_destroy(&informer->changed);
+    pthread_mutex_destroy(&informer->lock);
+    free(informer->resource_version);
+    free(informer->handlers);
+    free(informer->index_label);
+    free(informer->ns);
+    free(informer);
+}
+
+/* ---- synced ---- */
+
+static int not_synced(const struct informer *informer, int64_t timeout_ms, struct error *err)
+{
+    const char *why = informer->last_failure.text[0] ? informer->last_failure.text : "the list takes long";
+    return error_set(err, ERR_TIMEOUT, "no list of %s after %lld ms: %s",
+                     cluster_kind_info(informer->kind)->plural, (long long)timeout_ms, why);
+}
+
+int informer_wait_synced(struct informer *informer, int64_t timeout_ms, struct error *err)
+{
+    int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    int waited = 0, done = 0;
+
+    pthread_mutex_lock(&informer->lock);
+    while (!informer->synced && waited == 0)
+        waited = timeout_ms < 0 ? pthread_cond_wait(&informer->changed, &informer->lock)
+                                : pthread_cond_timedwait(&informer->changed, &informer->lock, &until);
+    if (!informer->synced)
+        done = not_synced(informer, timeout_ms, err);
+    pthread_mutex_unlock(&informer->lock);
+    return done;
+}
+
+bool informer_is_synced(struct informer *informer)
+{
+    pthread_mutex_lock(&informer->lock);
+    bool synced = informer->synced;
+    pthread_mutex_unlock(&informer->lock);
+    return synced;
+}
+
+/* ---- readers ---- */
+
+struct object *informer_get(struct informer *informer, const char *ns, const char *name)
+{
+    SCOPED(string) char *key = xasprintf("%s/%s", ns, name);
+
+    pthread_mutex_lock(&informer->lock);
+    struct cache_entry *entry = cache_find(&informer->cache, key);
+    struct object *object = entry ? object_ref(entry->newest) : NULL;
+    pthread_mutex_unlock(&informer->lock);
+    return object;
+}
+
+void informer_list(struct informer *informer, const char *ns, struct object_list *list)
+{
+    struct cache_entry *entry, *next;
+
+    pthread_mutex_lock(&informer->lock);
+    HASH_ITER(hh, informer->cache.entries, entry, next)
+    {
+        if (!ns || strcmp(entry->newest->ns, ns) == 0)
+            object_list_add(list, entry->newest);
+    }
+    pthread_mutex_unlock(&informer->lock);
+}
+
+void informer_by_owner(struct informer *informer, const char *owner_uid, struct object_list *list)
+{
+    pthread_mutex_lock(&informer->lock);
+    cache_by_owner(&informer->cache, owner_uid, list);
+    pthread_mutex_unlock(&informer->lock);
+}
+
+void informer_by_label(struct informer *informer, const char *value, struct object_list *list)
+{
+    pthread_mutex_lock(&informer->lock);
+    cache_by_label(&informer->cache, value, list);
+    pthread_mutex_unlock(&informer->lock);
+}
+
+/* ---- own writes ---- */
+
+int informer_apply(struct informer *informer, const json_t *object, struct error *err)
+{
+    SCOPED(object) struct object *applied = NULL;
+    json_t *copy = json_deep_copy(object);
+
+    if (object_adopt(copy, &applied, err) < 0) {
+        json_decref(copy);
+        return -1;
+    }
+    pthread_mutex_lock(&informer->lock);
+    if (applied->version > informer->seen_version) /* else the stream has told it, or what came after it */
+        (void)cache_store(&informer->cache, applied);
+    pthread_mutex_unlock(&informer->lock);
+    return 0;
+}
+
+uint64_t informer_seen_version(struct informer *informer)
+{
+    pthread_mutex_lock(&informer->lock);
+    uint64_t version = informer->seen_version;
+    pthread_mutex_unlock(&informer->lock);
+    return version;
+}
