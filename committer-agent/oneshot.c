@@ -166,7 +166,7 @@ static int run_commit(struct agent *agent, struct commit_request *request, struc
         return -1;
     }
     print_result(&report);
-    return 0;
+    return commits_forget(agent->commits, request->key, err); /* nobody can attach to this process */
 }
 
 int oneshot_commit(const struct settings *settings, struct error *err)

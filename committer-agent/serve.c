@@ -1,5 +1,8 @@
 #include "committer-agent/agent.h"
 #include "committer-agent/api/committer_service.h"
+#include "committer-agent/api/node_runtime_service.h"
+#include "committer-agent/node/node.h"
+#include "shared/base/alloc.h"
 #include "shared/base/signals.h"
 #include "shared/metrics/operations.h"
 #include "shared/rpc/server.h"
@@ -9,6 +12,7 @@
 
 struct daemon {
     struct agent agent;
+    struct node *node; /* NULL without --node-runtime */
     struct metrics *metrics;
     struct metric *running, *holding;
     struct operations *operations;
@@ -38,6 +42,19 @@ static int start_operations(struct daemon *daemon, const struct settings *settin
     return operations_start(&options, &daemon->operations, err);
 }
 
+static int start_node(struct daemon *daemon, const struct settings *settings, struct error *err)
+{
+    SCOPED(string) char *state_dir = xasprintf("%s/node", settings->state_dir);
+    const struct node_options options = {
+        .socket = settings->containerd_socket, .log_dir = settings->pod_log_dir, .state_dir = state_dir};
+
+    if (!settings->node_runtime)
+        return 0;
+    if (node_new(&options, &daemon->node, err) < 0 || node_start(daemon->node, err) < 0)
+        return error_wrap(err, "--node-runtime");
+    return 0;
+}
+
 static int start_rpc(struct daemon *daemon, const struct settings *settings, struct error *err)
 {
     const struct rpc_server_options options = {0};
@@ -48,6 +65,8 @@ static int start_rpc(struct daemon *daemon, const struct settings *settings, str
                                                    .compression = settings->compression};
     daemon->server = rpc_server_new(&options);
     committer_service_add(&daemon->committer, daemon->server);
+    if (daemon->node)
+        node_runtime_service_add(daemon->server, daemon->node);
     if (rpc_server_listen(daemon->server, settings->address, NULL, err) < 0)
         return error_wrap(err, "--address");
     rpc_server_start(daemon->server);
@@ -65,6 +84,7 @@ static void stop(struct daemon *daemon, const struct settings *settings)
         rpc_server_stop(daemon->server, 1000);
         rpc_server_free(daemon->server);
     }
+    node_free(daemon->node);
     operations_stop(daemon->operations);
     metrics_free(daemon->metrics);
     agent_close(&daemon->agent, 0);
@@ -77,6 +97,8 @@ int agent_serve(const struct settings *settings, struct error *err)
     if (agent_open(&daemon.agent, settings, err) < 0)
         return -1;
     int result = start_operations(&daemon, settings, err);
+    if (result == 0)
+        result = start_node(&daemon, settings, err);
     if (result == 0)
         result = start_rpc(&daemon, settings, err);
     if (result == 0) {

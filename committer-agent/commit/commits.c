@@ -34,6 +34,16 @@ struct commit *commits_find(struct commits *commits, const char *key)
     return NULL;
 }
 
+void commits_unlink(struct commits *commits, struct commit *commit)
+{
+    for (struct commit **link = &commits->first; *link; link = &(*link)->next)
+        if (*link == commit) {
+            *link = commit->next;
+            break;
+        }
+    commit_drop_locked(commit);
+}
+
 void commits_insert(struct commits *commits, struct commit *commit)
 {
     commit->next = commits->first;
@@ -196,17 +206,6 @@ static int admit(struct commits *commits, const struct commit_request *request, 
     return 0;
 }
 
-/* Lock held. A failed key starts anew: its caller decided to try again. */
-static void forget(struct commits *commits, struct commit *commit)
-{
-    for (struct commit **link = &commits->first; *link; link = &(*link)->next)
-        if (*link == commit) {
-            *link = commit->next;
-            break;
-        }
-    commit_drop_locked(commit);
-}
-
 /* Lock held. */
 static int start_thread(struct commits *commits, struct commit *commit, struct error *err)
 {
@@ -241,7 +240,7 @@ static int start_locked(struct commits *commits, const struct commit_request *re
         return error_set(err, ERR_EXISTS, "key %s belongs to a commit of other containers or images",
                          request->key);
     if (commit && commit->state == COMMIT_IS_FAILED) {
-        forget(commits, commit);
+        commits_unlink(commits, commit); /* its caller decided to try again */
         commit = NULL;
     }
     if (!commit) {
@@ -495,6 +494,21 @@ int commits_unpause(struct commits *commits, const struct pod_name *pod, const c
     }
     *ret_thawed = thawed;
     return 0;
+}
+
+int commits_forget(struct commits *commits, const char *key, struct error *err)
+{
+    int result = 0;
+
+    commits_lock(commits);
+    struct commit *commit = commits_find(commits, key);
+    if (commit && (commit->state == COMMIT_IS_DONE || commit->state == COMMIT_IS_FAILED)) {
+        result = commit->record ? journal_remove(commits->options.env.journal, key, err) : 0;
+        if (result == 0)
+            commits_unlink(commits, commit);
+    }
+    commits_unlock(commits);
+    return result;
 }
 
 struct commits_load commits_load(struct commits *commits)

@@ -69,6 +69,9 @@ int commits_cancel(struct commits *commits, const char *key, struct error *err);
 int commits_unpause(struct commits *commits, const struct pod_name *pod, const char *const *names,
                     size_t name_count, unsigned *ret_thawed, struct error *err);
 
+/* Drops a finished commit that nobody will ask for again, and its record. One that still owes something stays. */
+int commits_forget(struct commits *commits, const char *key, struct error *err);
+
 struct commits_load {
     unsigned running, holding, remembered;
 };

@@ -60,6 +60,7 @@ void commits_wait_until(struct commits *commits, int64_t monotonic_ms);
 
 struct commit *commits_find(struct commits *commits, const char *key); /* lock held; borrowed */
 void commits_insert(struct commits *commits, struct commit *commit);   /* lock held; takes the reference */
+void commits_unlink(struct commits *commits, struct commit *commit); /* lock held; gives the reference back */
 struct commit *commit_new(struct commits *commits, struct commit_request *request);
 void commit_drop_locked(struct commit *commit); /* unref with the lock held */
 

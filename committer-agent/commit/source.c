@@ -16,10 +16,10 @@ static bool runtime_is_supported(const char *runtime)
            strcmp(runtime, "io.containerd.runtime.v1.linux") == 0;
 }
 
-static bool is_older_twin(const struct container_list *list, const char *name)
+static bool has_name(const struct container_list *list, const char *name)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i].name, name) == 0)
+    for (size_t i = 0; i < list->count; i++) /* a container that was moved out has no name any more */
+        if (list->items[i].name && strcmp(list->items[i].name, name) == 0)
             return true;
     return false;
 }
@@ -31,8 +31,8 @@ static int keep_running(struct containerd *containerd, struct container_list *al
     running->items = xcalloc(all->count, sizeof(*running->items));
     for (size_t i = 0; i < all->count; i++) {
         struct task task;
-        if (is_older_twin(running, all->items[i].name))
-            continue;
+        if (has_name(running, all->items[i].name))
+            continue; /* its newer twin runs */
         int found = task_get(containerd, all->items[i].id, &task, err);
         if (found < 0 && err->code != ERR_NOT_FOUND)
             return -1;
@@ -54,7 +54,7 @@ static const struct container *find_running(const struct commit_pod *pod, const 
 
 static int not_running(const struct container_list *all, const char *name, struct error *err)
 {
-    bool exists = is_older_twin(all, name);
+    bool exists = has_name(all, name);
     (void)error_set(err, exists ? ERR_STATE : ERR_NOT_FOUND,
                     exists ? "container \"%s\" is not running: only a running container can be committed"
                            : "the pod has no running container \"%s\"",

@@ -54,12 +54,7 @@ static void forget(struct commits *commits, struct commit *commit)
         commit->forget_at_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
         return;
     }
-    for (struct commit **link = &commits->first; *link; link = &(*link)->next)
-        if (*link == commit) {
-            *link = commit->next;
-            break;
-        }
-    commit_drop_locked(commit);
+    commits_unlink(commits, commit);
 }
 
 /* Lock held. */
