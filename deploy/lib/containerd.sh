@@ -238,10 +238,10 @@ containerd_kill_tasks()
     local dir=$1 id pid
     for id in $(containerd_ctr "$dir" tasks ls -q 2>/dev/null); do
         for pid in $(containerd_ctr "$dir" tasks ps "$id" 2>/dev/null | awk 'NR > 1 {print $1}'); do
-            kill -KILL "$pid" 2>/dev/null
+            kill -KILL "$pid" 2>/dev/null || :
         done
-        containerd_ctr "$dir" tasks resume "$id" >/dev/null 2>&1
-        containerd_ctr "$dir" tasks delete --force "$id" >/dev/null 2>&1
+        containerd_ctr "$dir" tasks resume "$id" >/dev/null 2>&1 || :
+        containerd_ctr "$dir" tasks delete --force "$id" >/dev/null 2>&1 || :
     done
     return 0
 }
@@ -285,16 +285,16 @@ containerd_stop()
     if containerd_is_running "$dir"; then
         containerd_kill_tasks "$dir"
         pid=$(cat "$dir/containerd.pid")
-        kill -TERM "$pid" 2>/dev/null
-        containerd_await_exit "$pid" 100 || kill -KILL "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
+        kill -TERM "$pid" 2>/dev/null || :
+        containerd_await_exit "$pid" 100 || kill -KILL "$pid" 2>/dev/null || :
+        wait "$pid" 2>/dev/null || :
     fi
     for pid in $(containerd_shim_pids "$dir"); do
-        kill -KILL "$pid" 2>/dev/null
+        kill -KILL "$pid" 2>/dev/null || :
     done
     containerd_unmount_all "$dir"
     if bridge=$(cat "$dir/cni/bridge" 2>/dev/null); then
-        ip link delete "$bridge" 2>/dev/null
+        ip link delete "$bridge" 2>/dev/null || :
         containerd_masquerade "$dir" off
     fi
     rm -f "$dir/containerd.pid" "$dir/containerd.sock" "$dir/containerd.sock.ttrpc"

@@ -137,9 +137,9 @@ stack_service_end() # NAME SIGNAL TENTHS
 {
     local pid
     pid=$(stack_pid "$1") && [ -n "$pid" ] || return 0
-    kill "-$2" "$pid" 2>/dev/null
-    containerd_await_exit "$pid" "$3" || kill -KILL "$pid" 2>/dev/null
-    wait "$pid" 2>/dev/null
+    kill "-$2" "$pid" 2>/dev/null || :
+    containerd_await_exit "$pid" "$3" || kill -KILL "$pid" 2>/dev/null || :
+    wait "$pid" 2>/dev/null || : # not our child, or dead by our signal
     rm -f "$STACK_DIR/run/$1.pid"
 }
 
