@@ -80,6 +80,12 @@ const char *scope_push(const char *repository, char into[SCOPE_MAX])
     return into;
 }
 
+const char *scope_cancel(const char *repository, char into[SCOPE_MAX])
+{
+    (void)snprintf(into, SCOPE_MAX, "repository:%.500s:pull,push,delete", repository);
+    return into;
+}
+
 /* GET /v2/ by this scheme: 0 when any HTTP answer came. Never carries credentials. */
 static int ping(struct registry *registry, const char *scheme, struct http_response *ret_response,
                 struct error *err)

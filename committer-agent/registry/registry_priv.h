@@ -58,6 +58,8 @@ int registry_exchange(struct registry *registry, struct exchange *exchange,
 #define SCOPE_MAX 600
 const char *scope_pull(const char *repository, char into[SCOPE_MAX]);
 const char *scope_push(const char *repository, char into[SCOPE_MAX]); /* pull,push */
+const char *scope_cancel(const char *repository,
+                         char into[SCOPE_MAX]); /* pull,push,delete: what a DELETE needs */
 
 /* An answer that nobody wanted, as an error with code and reason. */
 int registry_refusal(const struct http_response *response, struct error *err);

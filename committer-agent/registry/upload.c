@@ -366,7 +366,7 @@ int registry_cancel_upload(struct registry *registry, const char *repository, co
     struct exchange exchange = {.method = "DELETE",
                                 .url = location,
                                 .repository = repository,
-                                .scope = scope_push(repository, scope),
+                                .scope = scope_cancel(repository, scope),
                                 .timeout_ms = CLEANUP_TIMEOUT_MS,
                                 .cleaning_up = true};
 
