@@ -1,0 +1,65 @@
+/* fake_orchestrator.h - snapshot-svc for tests of its caller: real gRPC on a unix socket, sandboxes in memory, and the
+ * test decides what becomes of them. Threads: any. Texts in struct fake_sandbox are borrowed for the fake's life. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/error.h"
+
+enum { FAKE_MAX_LABELS = 8, FAKE_MAX_CONDITIONS = 4 };
+
+struct fake_condition {
+    const char *type, *status, *reason, *message; /* status NULL: "True" */
+    int64_t transition_ms;
+};
+
+struct fake_sandbox {
+    const char *name; /* labels get opensandbox.io/id = name when there are none */
+    const char *phase;
+    const char *endpoints;     /* "[\"10.0.0.1\"]" */
+    const char *template_json; /* "": none */
+    const char *labels[FAKE_MAX_LABELS][2];
+    struct fake_condition conditions[FAKE_MAX_CONDITIONS];
+    int64_t created_ms, expires_ms;
+    int32_t ready, allocated;
+    bool deleting;
+    const char *progress_phase; /* set: a snapshot that is Committing */
+    uint64_t bytes_read, bytes_total, bytes_pushed;
+    const char *image, *image_digest; /* set: the snapshot's image */
+};
+
+struct fake_orchestrator;
+
+/* Serves at socket_path, which must not exist. Fails the test when it cannot. */
+struct fake_orchestrator *fake_orchestrator_new(const char *socket_path);
+void fake_orchestrator_free(struct fake_orchestrator *fake);
+
+/* Adds, or replaces the one of that name; watchers are told. */
+void fake_put(struct fake_orchestrator *fake, const struct fake_sandbox *sandbox);
+void fake_remove(struct fake_orchestrator *fake, const char *name);
+void fake_clear(struct fake_orchestrator *fake); /* also forgets what was prepared and recorded */
+
+/* What a sandbox is like from the moment of its creation: phase, endpoints, conditions of `as`. */
+void fake_on_create(struct fake_orchestrator *fake, const struct fake_sandbox *as);
+
+/* The next PauseSandbox or ResumeSandbox fails so; ERR_NONE: they succeed. Borrowed. */
+void fake_on_pause(struct fake_orchestrator *fake, enum error_code code, const char *text);
+
+/* Every call fails with UNAVAILABLE while it is on. */
+void fake_be_away(struct fake_orchestrator *fake, bool away);
+/* Ends every running watch with UNAVAILABLE, as a restart does. */
+void fake_drop_watches(struct fake_orchestrator *fake);
+
+/* Wait for something to have happened; fail the test after 10 s. */
+const char *
+fake_await_created(struct fake_orchestrator *fake); /* the last one's name; valid until fake_clear */
+void fake_await_deleted(struct fake_orchestrator *fake, const char *name);
+void fake_await_watchers(struct fake_orchestrator *fake, unsigned count);
+
+/* Recorded calls: "PauseSandbox web". Borrowed until fake_clear. */
+unsigned fake_calls(struct fake_orchestrator *fake, const char *call);
+/* Of the last CreateSandbox. Borrowed until the next one. */
+const char *fake_created_template(struct fake_orchestrator *fake);
+const char *fake_created_label(struct fake_orchestrator *fake, const char *key); /* NULL: none */
+int64_t fake_created_expiry_ms(struct fake_orchestrator *fake);
