@@ -23,6 +23,11 @@
 /* What an unpacker that keeps times in nanoseconds of 64 bits can set. */
 #define TIME_MAX_S (INT64_MAX / 1000000000)
 
+struct folder {
+    bool has_default_acl;
+    bool is_merged; /* a lower layer may have a folder of this path, which shows through */
+};
+
 struct capture {
     struct layer_options options;    /* without zeroes */
     const bool *cancelled;           /* may be NULL */
@@ -35,7 +40,7 @@ struct capture {
     struct strbuf marker; /* path of a whiteout or opaque marker */
     struct strbuf first;  /* target of a hard link */
     char symlink[PATH_MAX];
-    bool *has_default_acl; /* by depth, of the folders that the walk is in */
+    struct folder *folders; /* by depth: those that the walk is in */
     struct layer_result result;
 };
 
@@ -160,6 +165,11 @@ static void spell_out_acls(struct capture *capture, const struct walk_entry *ent
         xattrs_add(capture->xattrs, XATTR_ACL_DEFAULT, &empty, sizeof(empty));
 }
 
+static const struct folder *parent_of(const struct capture *capture, const struct walk_entry *entry)
+{
+    return entry->depth > 0 ? &capture->folders[entry->depth - 1] : NULL;
+}
+
 static int read_xattrs(struct capture *capture, const struct walk_entry *entry, struct error *err)
 {
     if (xattrs_read(capture->xattrs, entry->fd, err) < 0)
@@ -167,10 +177,13 @@ static int read_xattrs(struct capture *capture, const struct walk_entry *entry, 
     for (enum xattr_loss loss = 0; loss < XATTR_LOSS_MAX; loss++)
         lose(capture, loss_of_xattr[loss], entry->path, xattrs_lost(capture->xattrs, loss));
 
-    bool below_default_acl = entry->depth > 0 && capture->has_default_acl[entry->depth - 1];
+    const struct folder *parent = parent_of(capture, entry);
     if (S_ISDIR(entry->st.st_mode))
-        capture->has_default_acl[entry->depth] = xattrs_has(capture->xattrs, XATTR_ACL_DEFAULT);
-    if (below_default_acl && !S_ISLNK(entry->st.st_mode))
+        capture->folders[entry->depth] = (struct folder){
+            .has_default_acl = xattrs_has(capture->xattrs, XATTR_ACL_DEFAULT),
+            .is_merged = !xattrs_opaque(capture->xattrs) && (!parent || xattrs_copied_up(capture->xattrs)),
+        };
+    if (parent && parent->has_default_acl && !S_ISLNK(entry->st.st_mode))
         spell_out_acls(capture, entry);
     return 0;
 }
@@ -291,6 +304,14 @@ static int pass_over(struct capture *capture, enum layer_loss loss, const struct
     return 0;
 }
 
+/* Without the whiteout a file of the base that the socket has replaced would come back. Elsewhere there must be none:
+ * overlayfs shows a whiteout in a folder that it does not merge. */
+static int capture_socket(struct capture *capture, const struct walk_entry *entry, struct error *err)
+{
+    lose(capture, LAYER_LOST_SOCKET, entry->path, 1);
+    return parent_of(capture, entry)->is_merged ? write_whiteout(capture, entry, err) : 0;
+}
+
 static int capture_entry(struct capture *capture, const struct walk_entry *entry, struct error *err)
 {
     if (strncmp(entry->name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0)
@@ -300,7 +321,7 @@ static int capture_entry(struct capture *capture, const struct walk_entry *entry
     if (is_whiteout(&entry->st)) /* before links: overlayfs makes one inode of all its whiteouts */
         return write_whiteout(capture, entry, err);
     if (S_ISSOCK(entry->st.st_mode))
-        return pass_over(capture, LAYER_LOST_SOCKET, entry);
+        return capture_socket(capture, entry, err);
     return capture_described(capture, entry, err);
 }
 
@@ -329,7 +350,7 @@ static void capture_done(struct capture *capture)
     hardlinks_free(capture->hardlinks);
     strbuf_done(&capture->marker);
     strbuf_done(&capture->first);
-    free(capture->has_default_acl);
+    free(capture->folders);
 }
 
 static int run(struct capture *capture, int upper_fd, struct spool *spool, struct error *err)
@@ -343,7 +364,7 @@ static int run(struct capture *capture, int upper_fd, struct spool *spool, struc
     capture->walk = walk_new(upper_fd, &capture->options.limits);
     capture->xattrs = xattrs_new();
     capture->hardlinks = hardlinks_new(HARDLINKS_MAX_BYTES);
-    capture->has_default_acl = xcalloc((size_t)capture->options.limits.depth_max + 1, sizeof(bool));
+    capture->folders = xcalloc((size_t)capture->options.limits.depth_max + 1, sizeof(*capture->folders));
     if (capture_tree(capture, err) < 0 || pipeline_finish(capture->pipeline, &piped, err) < 0)
         return -1;
     capture->result.diff_id = piped.diff_id;

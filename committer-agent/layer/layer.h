@@ -14,6 +14,7 @@
  * which containerd passes over (its snapshotter makes every root 0755) and other unpackers apply a further
  * link to an inode    hard link to the first path of it in this layer, with all attributes again, since
  *                                 unpackers apply them again and a chown drops capabilities
+ *   a socket                      nothing, but a whiteout where a lower layer may have the name: it must not come back
  *   below a default ACL           ACLs are spelled out even where there are none: unpackers create a child
  * with what it inherits and would leave that there
  *

@@ -17,6 +17,7 @@
 
 enum overlay_meaning {
     OVERLAY_NOTE,       /* overlayfs's own book-keeping */
+    OVERLAY_ORIGIN,     /* written by every copy-up, even where it can name no source */
     OVERLAY_OPAQUE,     /* "y": opaque; anything else is newer than we are */
     OVERLAY_INCOMPLETE, /* the entry depends on other layers or on an index */
 };
@@ -26,7 +27,7 @@ static const struct {
     const char *name; /* behind OVERLAY_PREFIX */
     enum overlay_meaning meaning;
 } overlay_names[] = {
-    {"origin",    OVERLAY_NOTE},
+    {"origin",    OVERLAY_ORIGIN},
     {"impure",    OVERLAY_NOTE},
     {"upper",     OVERLAY_NOTE},
     {"uuid",      OVERLAY_NOTE},
@@ -46,7 +47,7 @@ struct xattrs {
     size_t values_used, carried_bytes;
     struct tar_xattr *carried;
     size_t count, room;
-    bool opaque;
+    bool opaque, copied_up;
     unsigned lost[XATTR_LOSS_MAX];
 };
 
@@ -112,6 +113,9 @@ static int note_overlay(struct xattrs *xattrs, const char *path, const char *nam
             continue;
         switch (overlay_names[i].meaning) {
         case OVERLAY_NOTE:
+            return 0;
+        case OVERLAY_ORIGIN:
+            xattrs->copied_up = true;
             return 0;
         case OVERLAY_OPAQUE:
             return note_opaque(xattrs, path, name, err);
@@ -210,7 +214,7 @@ int xattrs_read(struct xattrs *xattrs, int fd, struct error *err)
     char path[WALK_FD_PATH_SIZE];
 
     xattrs->count = xattrs->values_used = xattrs->carried_bytes = 0;
-    xattrs->opaque = false;
+    xattrs->opaque = xattrs->copied_up = false;
     memset(xattrs->lost, 0, sizeof(xattrs->lost));
     ssize_t listed = listxattr(walk_fd_path(fd, path), xattrs->names, sizeof(xattrs->names));
     if (listed < 0 && errno != ENOTSUP)
@@ -246,6 +250,11 @@ void xattrs_add(struct xattrs *xattrs, const char *name, const void *value, size
 bool xattrs_opaque(const struct xattrs *xattrs)
 {
     return xattrs->opaque;
+}
+
+bool xattrs_copied_up(const struct xattrs *xattrs)
+{
+    return xattrs->copied_up;
 }
 
 unsigned xattrs_lost(const struct xattrs *xattrs, enum xattr_loss loss)

@@ -3,6 +3,7 @@
  *
  *   user.*, security.*, system.posix_acl_*   carried
  *   trusted.overlay.opaque = "y"             this folder hides what is below it
+ *   trusted.overlay.origin                   this was copied up from a lower layer
  *   trusted.overlay.redirect, .metacopy ...  this folder is not all there is to know: ERR_UNSUPPORTED
  *   other trusted.overlay.*                  overlayfs's own notes, worthless elsewhere
  *   everything else                          lost, and said so
@@ -52,4 +53,5 @@ bool xattrs_has(const struct xattrs *xattrs, const char *name); /* among the car
 void xattrs_add(struct xattrs *xattrs, const char *name, const void *value, size_t value_length);
 
 bool xattrs_opaque(const struct xattrs *xattrs);
+bool xattrs_copied_up(const struct xattrs *xattrs);
 unsigned xattrs_lost(const struct xattrs *xattrs, enum xattr_loss loss); /* how many */

@@ -274,8 +274,9 @@ static void what_a_layer_cannot_carry_is_counted_with_an_example(void **state)
 {
     const struct scratch *scratch = *state;
 
-    put_socket(scratch, "one.sock");
-    put_socket(scratch, "two.sock");
+    put_folder(scratch, "d");
+    put_socket(scratch, "d/one.sock");
+    put_socket(scratch, "d/two.sock");
     put_file(scratch, ".wh.file", "");
     put_folder(scratch, ".wh..wh.folder");
     put_file(scratch, ".wh..wh.folder/inside", "");
@@ -285,14 +286,34 @@ static void what_a_layer_cannot_carry_is_counted_with_an_example(void **state)
     if (is_root())
         set_xattr(scratch, "file", "trusted.secret", "1", 1);
     SCOPED_LAYER struct layer layer = capture(scratch);
-    assert_order(&layer, (const char *const[]){"./", "file", NULL});
-    assert_lost(&layer, LAYER_LOST_SOCKET, 2, "one.sock");
+    assert_order(&layer, (const char *const[]){"./", "d/", "file", NULL});
+    assert_lost(&layer, LAYER_LOST_SOCKET, 2, "d/one.sock");
     assert_lost(&layer, LAYER_LOST_WHITEOUT_NAME, 2, ".wh..wh.folder");
     assert_lost(&layer, LAYER_LOST_XATTR_NAME, 1, "file");
     assert_lost(&layer, LAYER_LOST_TIME, 1, "file");
     assert_lost(&layer, LAYER_LOST_XATTR_TRUSTED, is_root() ? 1 : 0, is_root() ? "file" : "");
     assert_int_equal(member(&layer, "file")->mtime.tv_sec, -5);
-    assert_int_equal(layer.captured.result.files, 1);
+    assert_int_equal(layer.captured.result.files, 2);
+}
+
+static void a_lost_socket_still_hides_what_it_replaced(void **state)
+{
+    const struct scratch *scratch = *state;
+
+    if (!is_root())
+        skip();
+    put_folder(scratch, "copied-up");
+    set_xattr(scratch, "copied-up", "trusted.overlay.origin", "", 0);
+    put_socket(scratch, "copied-up/s");
+    put_folder(scratch, "opaque");
+    set_xattr(scratch, "opaque", "trusted.overlay.opaque", "y", 1);
+    put_socket(scratch, "opaque/s");
+    put_folder(scratch, "new");
+    put_socket(scratch, "new/s");
+    put_socket(scratch, "s");
+    SCOPED_LAYER struct layer layer = capture(scratch);
+    assert_order(&layer, (const char *const[]){"./", "copied-up/", "copied-up/.wh.s", "new/", "opaque/",
+                                               "opaque/.wh..wh..opq", ".wh.s", NULL});
 }
 
 static void a_root_that_unpackers_would_not_restore_is_reported_and_still_in_the_layer(void **state)
@@ -597,6 +618,7 @@ int main(void)
         IN_SCRATCH(a_link_whose_first_name_cannot_be_carried_is_carried_by_its_second),
         IN_SCRATCH(below_a_default_acl_children_say_that_they_inherit_nothing),
         IN_SCRATCH(what_a_layer_cannot_carry_is_counted_with_an_example),
+        IN_SCRATCH(a_lost_socket_still_hides_what_it_replaced),
         IN_SCRATCH(a_root_that_unpackers_would_not_restore_is_reported_and_still_in_the_layer),
         IN_SCRATCH(paths_that_containerd_cannot_unpack_are_left_out_unless_asked_for),
         cmocka_unit_test(every_loss_has_a_name_of_its_own),
