@@ -8,7 +8,7 @@
 
 /* *ret_secret: as the API server answers it, data in base64; the caller's, and secret. Type
  * kubernetes.io/dockerconfigjson when there is a key ".dockerconfigjson", else Opaque.
- * ERR_NOT_FOUND: no such folder. ERR_INVALID: larger than 1 MiB, or no file can be a key. ERR_DENIED:
+ * ERR_NOT_FOUND: no such folder. ERR_EXHAUSTED: larger than 1 MiB. ERR_DENIED:
  * unreadable. */
 int secret_read(const char *secrets_dir, const char *ns, const char *name, json_t **ret_secret,
                 struct error *err);
