@@ -8,8 +8,15 @@
 
 struct node;
 
-/* Subscribes to the Pod informer. The service is borrowed and outlives the node. */
-struct node *node_new(const struct service *service);
+struct node_options {
+    const char *volumes_dir; /* of emptyDir volumes: <volumes_dir>/<pod uid>/<volume>; made when needed */
+    unsigned workers;        /* 0: 16; each pod that starts or ends takes one */
+    int64_t retry_first_ms;  /* of a pod that cannot be started; 0: 10000, as the kubelet */
+    int64_t retry_max_ms;    /* 0: 300000 */
+};
+
+/* Subscribes to the Pod informer. The service is borrowed and outlives the node; the options are copied. */
+struct node *node_new(const struct service *service, const struct node_options *options);
 int node_start(struct node *node, struct error *err);
 /* Ends its threads and calls; pods go on running. Handlers that still come do nothing. */
 void node_stop(struct node *node);
