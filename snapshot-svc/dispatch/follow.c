@@ -1,0 +1,350 @@
+/* A follower: takes a commit whose time has come, asks its agent, reads to the end, decides whether to try
+ * again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/clock.h"
+#include "shared/log/log.h"
+#include "snapshot-svc/dispatch/dispatcher_priv.h"
+
+enum { STREAM_GRACE_MS = 20 * 1000 }; /* for the agent to tell of its own timeout before we hang up */
+
+typedef Opensandbox__Committer__V1__CommitRequest CommitRequest;
+typedef Opensandbox__Committer__V1__CommitEvent CommitEvent;
+
+__attribute__((unused)) static void stream_freep(struct rpc_stream **stream)
+{
+    if (*stream)
+        rpc_stream_free(*stream);
+    *stream = NULL;
+}
+
+/* ---- the request ---- */
+
+struct request {
+    CommitRequest message;
+    Opensandbox__Committer__V1__PodRef pod;
+    Opensandbox__Committer__V1__Registry registry;
+    Opensandbox__Committer__V1__ContainerImage *images, **image_list;
+    struct strbuf docker_config; /* secret */
+};
+
+static void request_done(struct request *request)
+{
+    if (request->docker_config.bytes)
+        explicit_bzero(request->docker_config.bytes, request->docker_config.capacity);
+    strbuf_done(&request->docker_config);
+    free(request->images);
+    free(request->image_list);
+}
+#define SCOPED_REQUEST __attribute__((cleanup(request_done)))
+
+static void fill_images(struct request *request, const struct action *order)
+{
+    request->images = xcalloc(order->target_count + 1, sizeof(*request->images));
+    request->image_list = xcalloc(order->target_count + 1, sizeof(*request->image_list));
+    for (size_t i = 0; i < order->target_count; i++) {
+        opensandbox__committer__v1__container_image__init(&request->images[i]);
+        request->images[i].container = order->targets[i].container;
+        request->images[i].image = order->targets[i].image;
+        request->image_list[i] = &request->images[i];
+    }
+    request->message.n_containers = order->target_count;
+    request->message.containers = request->image_list;
+}
+
+static void fill_pod(struct request *request, const struct action *order)
+{
+    opensandbox__committer__v1__pod_ref__init(&request->pod);
+    request->pod.uid = order->pod_uid;
+    request->pod.namespace_ = order->pod_ns;
+    request->pod.name = order->pod_name;
+    request->message.pod = &request->pod;
+}
+
+static int fill_registry(const struct dispatcher *dispatcher, struct request *request,
+                         const struct action *order, struct error *err)
+{
+    const struct dispatcher_options *options = &dispatcher->options;
+
+    if (options->credentials &&
+        options->credentials(options->self, order->ns, &request->docker_config, err) < 0)
+        return error_wrap(err, "reading the push Secret");
+    opensandbox__committer__v1__registry__init(&request->registry);
+    request->registry.insecure = options->registry_insecure;
+    request->registry.docker_config_json.data = (uint8_t *)request->docker_config.bytes;
+    request->registry.docker_config_json.len = request->docker_config.length;
+    request->message.registry = &request->registry;
+    return 0;
+}
+
+static int fill_request(const struct dispatcher *dispatcher, struct request *request,
+                        const struct action *order, int64_t left_ms, struct error *err)
+{
+    opensandbox__committer__v1__commit_request__init(&request->message);
+    request->message.key = order->commit_key;
+    request->message.hold = order->hold ? OPENSANDBOX__COMMITTER__V1__HOLD__HOLD_UNTIL_RELEASED
+                                        : OPENSANDBOX__COMMITTER__V1__HOLD__THAW_AFTER_CAPTURE;
+    request->message.timeout_ms = left_ms;
+    fill_pod(request, order);
+    fill_images(request, order);
+    return fill_registry(dispatcher, request, order, err);
+}
+
+/* ---- what the agent says ---- */
+
+static void tell(const struct dispatcher *dispatcher, const struct follow *follow, int64_t delay_ms)
+{
+    const struct action *order = follow->order.actions;
+
+    dispatcher->options.changed(dispatcher->options.self, order->ns, order->name, delay_ms);
+}
+
+/* Told now, or when the last telling is long enough ago; what comes until then is told with it. */
+static void take_progress(struct dispatcher *dispatcher, struct follow *follow,
+                          const Opensandbox__Committer__V1__Progress *progress)
+{
+    const int64_t now_ms = clock_monotonic_ms(), every_ms = dispatcher->options.progress_every_ms;
+
+    pthread_mutex_lock(&dispatcher->lock);
+    commit_view_progress(&follow->view, progress);
+    bool is_due = now_ms >= follow->told_at_ms;
+    if (is_due) {
+        const int64_t next_ms = follow->told_at_ms ? follow->told_at_ms + every_ms : now_ms;
+        follow->told_at_ms = next_ms > now_ms ? next_ms : now_ms;
+    }
+    const int64_t delay_ms = follow->told_at_ms - now_ms;
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (is_due)
+        tell(dispatcher, follow, delay_ms);
+}
+
+static void take_success(struct dispatcher *dispatcher, struct follow *follow,
+                         const Opensandbox__Committer__V1__CommitSuccess *success)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    follow_succeed(dispatcher, follow, success);
+    pthread_mutex_unlock(&dispatcher->lock);
+    log_info("commit succeeded", log_u64("frozen_ms", success->frozen_ms),
+             log_u64("elapsed_ms", success->elapsed_ms));
+}
+
+/* An agent that stops cancels what it runs; its successor starts the key anew. Whoever cancelled here does not
+ * listen any more. */
+static bool ended_with_its_agent(const char *reason)
+{
+    return strcmp(reason, "CommitCancelled") == 0 || strcmp(reason, "AgentRestarted") == 0;
+}
+
+static int take_failure(struct dispatcher *dispatcher, struct follow *follow,
+                        const Opensandbox__Committer__V1__CommitFailure *failure, struct error *err)
+{
+    if (ended_with_its_agent(failure->reason)) {
+        (void)error_set(err, ERR_UNAVAILABLE, "%s", failure->message);
+        return error_reason(err, failure->reason);
+    }
+    pthread_mutex_lock(&dispatcher->lock);
+    follow_fail(dispatcher, follow, *failure->reason ? failure->reason : "CommitFailed", failure->message);
+    pthread_mutex_unlock(&dispatcher->lock);
+    log_warn("commit failed", log_str("reason", failure->reason), log_str("error", failure->message));
+    return 0;
+}
+
+/* 1: go on reading; 0: that was the outcome. */
+static int take_event(struct dispatcher *dispatcher, struct follow *follow, const CommitEvent *event,
+                      struct error *err)
+{
+    switch (event->event_case) {
+    case OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_PROGRESS:
+        workqueue_forget(dispatcher->queue, follow->key); /* it moves: the next break starts a new backoff */
+        take_progress(dispatcher, follow, event->progress);
+        return 1;
+    case OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_SUCCESS:
+        take_success(dispatcher, follow, event->success);
+        return 0;
+    case OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_FAILURE:
+        return take_failure(dispatcher, follow, event->failure, err);
+    default: /* of a newer agent */
+        return 1;
+    }
+}
+
+static int read_stream(struct dispatcher *dispatcher, struct follow *follow, struct rpc_stream *stream,
+                       struct error *err)
+{
+    for (;;) {
+        CommitEvent *event = NULL;
+        int got = rpc_stream_next(stream, &event, err);
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            return error_set(err, ERR_UNAVAILABLE, "the agent ended the commit's stream without an outcome");
+        int more = take_event(dispatcher, follow, event, err);
+        opensandbox__committer__v1__commit_event__free_unpacked(event, NULL);
+        if (more <= 0)
+            return more;
+    }
+}
+
+/* Shows the stream to whoever ends it; false: that has happened already. */
+static bool publish(struct dispatcher *dispatcher, struct follow *follow, struct rpc_stream *stream)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    bool go_on = !dispatcher->stopping && !follow->given_up;
+    follow->stream = go_on ? stream : NULL;
+    pthread_mutex_unlock(&dispatcher->lock);
+    return go_on;
+}
+
+static void hide(struct dispatcher *dispatcher, struct follow *follow)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    follow->stream = NULL;
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
+/* ---- one try ---- */
+
+static int64_t ms_left(const struct action *order)
+{
+    const int64_t left_ms = order->deadline_ms - clock_realtime_ms();
+    return left_ms > 1 ? left_ms : 1; /* attaching costs nothing, even late */
+}
+
+/* 0: there is an outcome. */
+static int try_once(struct dispatcher *dispatcher, struct follow *follow, struct error *err)
+{
+    const struct action *order = follow->order.actions;
+    const int64_t left_ms = ms_left(order);
+    const struct rpc_call_options options = {.timeout_ms = left_ms + STREAM_GRACE_MS};
+    SCOPED_REQUEST struct request request = {.docker_config = STRBUF_INIT};
+    SCOPED(stream) struct rpc_stream *stream = NULL;
+    struct rpc_channel *channel = agents_get(dispatcher->options.agents, order->node, err);
+
+    if (!channel || fill_request(dispatcher, &request, order, left_ms, err) < 0 ||
+        rpc_stream_open(channel, &opensandbox__committer__v1__committer__descriptor, "Commit",
+                        &request.message.base, &stream, &options, err) < 0)
+        return -1;
+    if (!publish(dispatcher, follow, stream))
+        return error_set(err, ERR_CANCELLED, "nobody wants the commit's outcome any more");
+    int result = read_stream(dispatcher, follow, stream, err);
+    hide(dispatcher, follow);
+    return result;
+}
+
+/* ---- and after it ---- */
+
+/* Refusals of the request itself stay; everything else may pass, and the deadline bounds it. */
+static bool is_worth_another_try(const struct error *err)
+{
+    switch (err->code) {
+    case ERR_INVALID:
+    case ERR_EXISTS:
+    case ERR_DENIED:
+    case ERR_UNSUPPORTED:
+        return false;
+    case ERR_STATE:
+        return strcmp(err->reason, "CommitSuperseded") == 0;
+    case ERR_NONE:
+    case ERR_NOT_FOUND: /* of the push Secret */
+    case ERR_CONFLICT:
+    case ERR_EXHAUSTED:
+    case ERR_UNAVAILABLE:
+    case ERR_TIMEOUT:
+    case ERR_CORRUPT:
+    case ERR_CANCELLED:
+    case ERR_INTERNAL:
+    case ERR_MAX:
+        return true;
+    }
+    return true;
+}
+
+static const char *failure_reason(const struct error *err)
+{
+    if (err->reason[0])
+        return err->reason;
+    switch (err->code) {
+    case ERR_UNAVAILABLE:
+    case ERR_TIMEOUT:
+        return "AgentUnreachable";
+    case ERR_EXHAUSTED:
+        return "NoCommitSlot";
+    case ERR_NOT_FOUND:
+        return "PushSecretNotFound";
+    default:
+        return "CommitRefused";
+    }
+}
+
+/* Lock held. true: the view has changed. */
+static bool conclude(struct dispatcher *dispatcher, struct follow *follow, const struct error *err)
+{
+    const struct action *order = follow->order.actions;
+
+    if (dispatcher->stopping || follow->given_up)
+        return false;
+    if (!is_worth_another_try(err) || clock_realtime_ms() >= order->deadline_ms) {
+        follow_fail(dispatcher, follow, failure_reason(err), err->text);
+        return true;
+    }
+    workqueue_add_rate_limited(dispatcher->queue, follow->key);
+    workqueue_add_at(dispatcher->queue, follow->key, order->deadline_ms); /* the last try is not later */
+    return false;
+}
+
+static void finish(struct dispatcher *dispatcher, struct follow *follow, int result, const struct error *err)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    bool changed = result == 0 || conclude(dispatcher, follow, err);
+    bool is_over = dispatcher->stopping || follow->given_up;
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (result < 0 && !is_over)
+        log_failure(LOG_WARN, changed ? "commit given up" : "commit to be tried again", err);
+    if (changed && !is_over)
+        tell(dispatcher, follow, 0);
+
+    pthread_mutex_lock(&dispatcher->lock);
+    follow->busy = false;
+    if (follow->view.state != COMMIT_RUNNING)
+        workqueue_forget(dispatcher->queue, follow->key);
+    if (follow->forgotten)
+        follow_remove(dispatcher, follow);
+    pthread_cond_broadcast(&dispatcher->changed);
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
+/* The commit behind a key, when it still wants a try; it is then ours until finish(). */
+static struct follow *take(struct dispatcher *dispatcher, const char *key)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    struct follow *follow = follow_find(dispatcher, key);
+    if (follow &&
+        (dispatcher->stopping || follow->given_up || follow->busy || follow->view.state != COMMIT_RUNNING))
+        follow = NULL;
+    if (follow)
+        follow->busy = true;
+    pthread_mutex_unlock(&dispatcher->lock);
+    return follow;
+}
+
+void *dispatcher_follow(void *arg)
+{
+    struct dispatcher *dispatcher = arg;
+    char *key;
+
+    while ((key = workqueue_get(dispatcher->queue))) {
+        struct follow *follow = take(dispatcher, key);
+        if (follow) {
+            const struct action *order = follow->order.actions;
+            LOG_SCOPE(log_str("commit", key), log_str("snapshot", order->name), log_str("node", order->node));
+            struct error err = {0};
+            int result = try_once(dispatcher, follow, &err);
+            finish(dispatcher, follow, result, &err);
+        }
+        workqueue_done(dispatcher->queue, key);
+        free(key);
+    }
+    return NULL;
+}

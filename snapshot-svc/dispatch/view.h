@@ -1,0 +1,15 @@
+/* view.h - what is known of one commit, as values: made from the agent's events, copied for planners.
+ * Threads: none of its own. Private to snapshot-svc/dispatch. */
+#pragma once
+
+#include "opensandbox/committer/v1/committer.pb-c.h"
+#include "snapshot-svc/reconcile/plan.h"
+
+void commit_view_copy(const struct commit_view *from, struct commit_view *ret_copy);
+
+void commit_view_progress(struct commit_view *view, const Opensandbox__Committer__V1__Progress *progress);
+void commit_view_succeed(struct commit_view *view, const Opensandbox__Committer__V1__CommitSuccess *success);
+/* Texts are copied. */
+void commit_view_fail(struct commit_view *view, const char *reason, const char *message);
+
+bool commit_view_is_final(const struct commit_view *view);
