@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#define HASH_FUNCTION HASH_FNV /* the default falls through a switch, which clang warns of */
 #include <uthash.h>
 
 #include "snapshot-svc/informer/object.h"

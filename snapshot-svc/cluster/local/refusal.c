@@ -3,7 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/base/utf8.h"
+
 #define QUALIFIED_SIZE 96
+#define QUOTED_MAX     64
+
+int quoted_length(const char *text)
+{
+    return (int)utf8_cut_length(text, strnlen(text, QUOTED_MAX));
+}
 
 /* "batchsandboxes" -> "batchsandboxes.sandbox.opensandbox.io"; the core group adds nothing. */
 static const char *qualified(enum cluster_kind kind, const char *word, char out[QUALIFIED_SIZE])

@@ -2,15 +2,12 @@
  * backends. */
 #pragma once
 
-#include <string.h>
-
 #include "shared/base/error.h"
-#include "shared/base/utf8.h"
 #include "snapshot-svc/cluster/cluster.h"
 
 /* The two arguments of "%.*s" for a text from outside: cut short, at the end of a character. */
-#define QUOTED_MAX    64
-#define QUOTED(text_) (int)utf8_cut_length((text_), strnlen((text_), QUOTED_MAX)), (text_)
+#define QUOTED(text_) quoted_length(text_), (text_)
+int quoted_length(const char *text);
 
 int refuse_not_found(struct error *err, enum cluster_kind kind, const char *name);
 int refuse_exists(struct error *err, enum cluster_kind kind, const char *name);

@@ -22,28 +22,28 @@ static const char *const sql[] = {
     [SQL_VERSION]  = "SELECT seq FROM sqlite_sequence WHERE name = 'changes'",
     [SQL_RECORD]   = "INSERT INTO changes (type, kind, ns, object) VALUES (?, ?, ?, ?)",
     /* ?1: how many changes, ?2: how many bytes of them stay */
-    [SQL_TRIM]     = "DELETE FROM changes WHERE version <= (SELECT max(version) FROM (SELECT version,"
+    [SQL_TRIM]     = ("DELETE FROM changes WHERE version <= (SELECT max(version) FROM (SELECT version,"
                      " row_number() OVER newest AS n, sum(length(object)) OVER newest AS bytes FROM changes"
-                     " WINDOW newest AS (ORDER BY version DESC)) WHERE n > ? OR bytes > ?)",
+                     " WINDOW newest AS (ORDER BY version DESC)) WHERE n > ? OR bytes > ?)"),
     [SQL_INSERT]   = "INSERT INTO objects (kind, ns, name, uid, version, object) VALUES (?, ?, ?, ?, ?, ?)",
     [SQL_UPDATE]   = "UPDATE objects SET version = ?, object = ? WHERE uid = ?",
     [SQL_REMOVE]   = "DELETE FROM objects WHERE uid = ?",
-    [SQL_GET]      = "SELECT " ROW_COLUMNS " FROM objects o WHERE kind = ? AND ns = ? AND name = ?",
+    [SQL_GET]      = ("SELECT " ROW_COLUMNS " FROM objects o WHERE kind = ? AND ns = ? AND name = ?"),
     [SQL_HAS_UID]  = "SELECT 1 FROM objects WHERE uid = ? AND kind = ?",
-    [SQL_LIST]     = "SELECT " ROW_COLUMNS " FROM objects o WHERE kind = ?1 AND (?2 IS NULL OR ns = ?2)"
-                     " ORDER BY ns, name",
-    [SQL_CHILDREN] = "SELECT " ROW_COLUMNS " FROM owners w JOIN objects o ON o.id = w.child WHERE w.owner_uid = ?"
-                     " ORDER BY o.id",
+    [SQL_LIST]     = ("SELECT " ROW_COLUMNS " FROM objects o WHERE kind = ?1 AND (?2 IS NULL OR ns = ?2)"
+                     " ORDER BY ns, name"),
+    [SQL_CHILDREN] = ("SELECT " ROW_COLUMNS " FROM owners w JOIN objects o ON o.id = w.child WHERE w.owner_uid = ?"
+                     " ORDER BY o.id"),
     [SQL_DISOWN]   = "DELETE FROM owners WHERE child = (SELECT id FROM objects WHERE uid = ?)",
     [SQL_OWN]      = "INSERT OR IGNORE INTO owners SELECT id, ? FROM objects WHERE uid = ?",
     [SQL_EVENT_NOTE] = "INSERT OR REPLACE INTO events SELECT id, ?, ? FROM objects WHERE uid = ?",
-    [SQL_EVENTS_BEYOND] = "SELECT " ROW_COLUMNS " FROM events e JOIN objects o ON o.id = e.object WHERE e.involved = ?"
-                     " ORDER BY o.version DESC LIMIT -1 OFFSET ?",
-    [SQL_EVENTS_BEFORE] = "SELECT " ROW_COLUMNS " FROM events e JOIN objects o ON o.id = e.object"
-                     " WHERE e.written_s <= ? ORDER BY e.written_s",
+    [SQL_EVENTS_BEYOND] = ("SELECT " ROW_COLUMNS " FROM events e JOIN objects o ON o.id = e.object WHERE e.involved = ?"
+                     " ORDER BY o.version DESC LIMIT -1 OFFSET ?"),
+    [SQL_EVENTS_BEFORE] = ("SELECT " ROW_COLUMNS " FROM events e JOIN objects o ON o.id = e.object"
+                     " WHERE e.written_s <= ? ORDER BY e.written_s"),
     [SQL_OLDEST]   = "SELECT min(version) FROM changes",
-    [SQL_CHANGES]  = "SELECT type, version, object FROM changes WHERE version > ?1 AND kind = ?2"
-                     " AND (?3 IS NULL OR ns = ?3) ORDER BY version LIMIT ?4",
+    [SQL_CHANGES]  = ("SELECT type, version, object FROM changes WHERE version > ?1 AND kind = ?2"
+                     " AND (?3 IS NULL OR ns = ?3) ORDER BY version LIMIT ?4"),
 };
 /* clang-format on */
 _Static_assert(sizeof(sql) / sizeof(sql[0]) == SQL_MAX, "every statement has its text");

@@ -38,7 +38,7 @@ int local_watch_open(struct cluster *cluster, enum cluster_kind kind, const char
                      const char *resource_version, struct cluster_watch **ret_watch, struct error *err)
 {
     struct local *local = (struct local *)cluster;
-    uint64_t version;
+    uint64_t version = 0;
 
     if (kind == KIND_SECRET)
         return error_set(err, ERR_UNSUPPORTED, "secrets cannot be watched here, only read by name");

@@ -354,7 +354,7 @@ static void the_version_seen_follows_the_stream(void **state)
     struct scene *scene = *state;
 
     start(scene);
-    SCOPED(json) json_t *a = create(scene, "a");
+    json_decref(create(scene, "a"));
     SCOPED(json) json_t *red = join_team(scene, "a", "red");
     assert_line(scene, 1, "~a >red");
     assert_true(informer_seen_version(scene->informer) >=
