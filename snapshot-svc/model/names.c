@@ -1,6 +1,7 @@
 #include "snapshot-svc/model/names.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -65,6 +66,17 @@ char *name_internal_snapshot(const char *sandbox)
 char *name_label_value(const char *name)
 {
     return shortened(name, LABEL_VALUE_MAX);
+}
+
+int64_t pause_cycle_parse(const char *text)
+{
+    char *end = NULL;
+
+    if (!text)
+        return 0;
+    errno = 0;
+    long long cycle = strtoll(text, &end, 10);
+    return errno || end == text || *end || cycle < 1 || cycle == INT64_MAX ? -1 : cycle;
 }
 
 char *tag_internal(int64_t cycle)

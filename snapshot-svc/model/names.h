@@ -19,12 +19,18 @@
  */
 #define ANNOTATION_RESTORED_IMAGES "sandbox.opensandbox.io/restored-images"
 
+/* The generation whose wish lets a failed resume be tried again: written, under the resourceVersion, before its pod is removed. */
+#define ANNOTATION_RESUME_RETRY "sandbox.opensandbox.io/resume-retry"
+
 #define FINALIZER_SNAPSHOT     "sandboxsnapshot.sandbox.opensandbox.io/cleanup"
 #define FINALIZER_TASK_CLEANUP "batch-sandbox.sandbox.opensandbox.io/task-cleanup"
 
 char *name_pod(const char *sandbox, int32_t index); /* "<bs>-<index>" */
 char *name_internal_snapshot(const char *sandbox);  /* "<bs>-pause" */
 char *name_label_value(const char *name);           /* itself, or cut and hashed to 63 characters */
+
+/* The value of ANNOTATION_PAUSE_CYCLE: 0 absent (NULL), -1 no positive number. */
+int64_t pause_cycle_parse(const char *text);
 
 char *tag_internal(int64_t cycle);           /* "snap-gen<N>" */
 char *tag_public(const char *snapshot_name); /* "snap-" + 32 hex digits */

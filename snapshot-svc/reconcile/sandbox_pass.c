@@ -100,6 +100,20 @@ bool pass_snapshot_holds_files(const struct sandbox_pass *pass)
            !pass->snapshot_deleting;
 }
 
+void pass_delete_snapshot(struct sandbox_pass *pass, struct plan *when)
+{
+    const char *of_snapshot = meta_annotation(&pass->seen->snapshot->meta, ANNOTATION_PAUSE_CYCLE);
+    const int64_t known = pause_cycle_parse(meta_annotation(&pass->sandbox->meta, ANNOTATION_PAUSE_CYCLE));
+
+    if (known < 0 || pause_cycle_parse(of_snapshot) <= known) {
+        act_delete(when, pass_snapshot(pass), -1);
+        return;
+    }
+    act_patch(&pass->before, pass_sandbox(pass),
+              json_pack("{s:{s:{s:s}}}", "metadata", "annotations", ANNOTATION_PAUSE_CYCLE, of_snapshot));
+    pass->hold_status = true;
+}
+
 bool pass_template_lacks_snapshot(const struct sandbox_pass *pass)
 {
     SCOPED(json) json_t *patch = NULL;

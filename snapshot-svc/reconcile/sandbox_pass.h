@@ -86,4 +86,9 @@ bool pass_snapshot_holds_files(const struct sandbox_pass *pass);
 /* Its images differ from the template's: a pod made now would boot older files. */
 bool pass_template_lacks_snapshot(const struct sandbox_pass *pass);
 
+/* Deletes it from a steady phase. A snapshot of a later pause than our copy of the sandbox knows of says that the copy may be old, and
+ * the snapshot the only place where the files are by now: then only the number is taken over, under the resourceVersion, and a
+ * current copy deletes in the next pass. */
+void pass_delete_snapshot(struct sandbox_pass *pass, struct plan *when);
+
 void pass_create_missing_pods(struct sandbox_pass *pass);

@@ -6,7 +6,6 @@
  *           Failed  -> back to what the pods say, PauseFailed (the agent has thawed them) */
 #include "snapshot-svc/reconcile/sandbox_pass.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +72,7 @@ static enum pause_start replace_snapshot(struct sandbox_pass *pass)
                       "the last resume did not complete and its snapshot is kept: resume the sandbox before "
                       "pausing it");
     if (!pass->snapshot_deleting && pass->standing == SNAPSHOT_OURS)
-        act_delete(&pass->after, pass_snapshot(pass), -1);
+        pass_delete_snapshot(pass, &pass->after);
     plan_requeue_at(&pass->after, pass->now_ms + SNAPSHOT_GONE_MS);
     return PAUSE_BLOCKED;
 }
@@ -124,27 +123,32 @@ static void snapshot_failed(struct sandbox_pass *pass)
     pause_failed(pass, pass->health.live > 0 ? "SnapshotFailed" : "PodNotFound", message);
 }
 
-/* The snapshot goes first: after a crash in between, Pausing without a snapshot takes a new one; the other
- * way round somebody could resume from files that are older than the sandbox's. */
-static void snapshot_is_stale(struct sandbox_pass *pass, const char *message)
+/* The containers ran on, says their agent. The snapshot goes first: after a crash in between, Pausing without a snapshot takes a new
+ * one; the other way round somebody could resume from files that are older than the sandbox's. */
+static void hold_was_lost(struct sandbox_pass *pass, const char *reason)
 {
+    SCOPED(string)
+    char *message = xasprintf(
+        "%s: the containers ran on after the snapshot, so it no longer equals the sandbox; pause again",
+        reason);
+
     act_delete(&pass->before, pass_snapshot(pass), -1);
     pause_failed(pass, "SnapshotFailed", message);
 }
 
-/* ---- the snapshot object ---- */
-
-/* 0: absent; -1: no number. */
-static int64_t parse_cycle(const char *text)
+/* Only pods we see say so, and they may be an old view: the snapshot goes after the write that an old view cannot make. */
+static void pod_is_another(struct sandbox_pass *pass, const struct pod *pod)
 {
-    char *end = NULL;
+    SCOPED(string)
+    char *message =
+        xasprintf("pod %s is not the one that was snapshotted (%s, uid %s); pause again", pod->meta.name,
+                  pass->seen->snapshot->status.source_pod_name, pass->seen->snapshot->status.source_pod_uid);
 
-    if (!text)
-        return 0;
-    errno = 0;
-    long long cycle = strtoll(text, &end, 10);
-    return errno || end == text || *end || cycle < 1 || cycle == INT64_MAX ? -1 : cycle;
+    pause_failed(pass, "SnapshotFailed", message);
+    act_delete(&pass->after, pass_snapshot(pass), -1);
 }
+
+/* ---- the snapshot object ---- */
 
 static json_t *snapshot_object(const struct sandbox_pass *pass, const char *name, int64_t cycle)
 {
@@ -162,7 +166,7 @@ static json_t *snapshot_object(const struct sandbox_pass *pass, const char *name
 static int64_t number_cycle(struct sandbox_pass *pass)
 {
     const struct object_meta *meta = &pass->sandbox->meta;
-    const int64_t last = parse_cycle(meta_annotation(meta, ANNOTATION_PAUSE_CYCLE));
+    const int64_t last = pause_cycle_parse(meta_annotation(meta, ANNOTATION_PAUSE_CYCLE));
     const char *belongs_to = meta_annotation(meta, ANNOTATION_PAUSE_CYCLE_OF);
     SCOPED(string) char *this_pause = xasprintf("%lld", (long long)pass->status.pause_observed_generation);
 
@@ -189,20 +193,28 @@ static void create_snapshot(struct sandbox_pass *pass)
 
 /* ---- completion (§5.3) ---- */
 
-/* Why the snapshot does not hold what this pod has on disk now; NULL: it does. The caller frees. */
-static char *staleness(const struct sandbox_pass *pass, const struct pod *pod)
+/* What the dispatcher learned when it tried to release the pod; NULL: nothing bad. */
+static const char *lost_hold(const struct sandbox_pass *pass)
 {
-    const struct sandboxsnapshot_status *snapshot = &pass->seen->snapshot->status;
     const struct commit_view *commit = pass->seen->commit;
-    const char *reason = commit && commit->state == COMMIT_FAILED && commit->reason ? commit->reason : "";
 
-    if (strcmp(reason, "HoldExpired") == 0 || strcmp(reason, "CommitLost") == 0)
-        return xasprintf(
-            "%s: the containers ran on after the snapshot, so it no longer equals the sandbox; pause again",
-            reason);
-    if (snapshot->source_pod_uid && strcmp(snapshot->source_pod_uid, pod->meta.uid ? pod->meta.uid : "") != 0)
-        return xasprintf("pod %s is not the one that was snapshotted (uid %s); pause again", pod->meta.name,
-                         snapshot->source_pod_uid);
+    if (!commit || commit->state != COMMIT_FAILED || !commit->reason)
+        return NULL;
+    bool lost = strcmp(commit->reason, "HoldExpired") == 0 || strcmp(commit->reason, "CommitLost") == 0;
+    return lost ? commit->reason : NULL;
+}
+
+/* A pod whose files are not in the snapshot, or NULL. */
+static const struct pod *other_pod(const struct sandbox_pass *pass)
+{
+    const struct pod_health *health = &pass->health;
+    const char *source = pass->seen->snapshot->status.source_pod_uid;
+
+    for (int32_t i = 0; source && i < health->total; i++) {
+        const struct object_meta *meta = &health->pods[i].pod->meta;
+        if (!meta_is_deleting(meta) && strcmp(meta->uid ? meta->uid : "", source) != 0)
+            return health->pods[i].pod;
+    }
     return NULL;
 }
 
@@ -235,19 +247,21 @@ static void enter_paused(struct sandbox_pass *pass)
 static void complete_pause(struct sandbox_pass *pass)
 {
     const struct pod_health *health = &pass->health;
+    const char *lost = health->live > 0 ? lost_hold(pass) : NULL;
+    const struct pod *other = other_pod(pass);
 
-    for (int32_t i = 0; i < health->total; i++) {
-        bool live = !meta_is_deleting(&health->pods[i].pod->meta);
-        SCOPED(string) char *why = live ? staleness(pass, health->pods[i].pod) : NULL;
-        if (why) {
-            snapshot_is_stale(pass, why);
-            return;
-        }
+    if (lost) {
+        hold_was_lost(pass, lost);
+        return;
+    }
+    if (other) {
+        pod_is_another(pass, other);
+        return;
     }
     for (int32_t i = 0; i < health->total; i++)
         if (!meta_is_deleting(&health->pods[i].pod->meta))
             release_pod(pass, health->pods[i].pod);
-    if (health->total == 0)
+    if (health->total == 0) /* Paused promises that the pods are gone (K16) */
         enter_paused(pass);
 }
 

@@ -8,9 +8,11 @@
 #include "snapshot-svc/reconcile/sandbox_pass.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
+#include "snapshot-svc/model/names.h"
 #include "snapshot-svc/reconcile/restore.h"
 
 static void resume_start(struct sandbox_pass *pass)
@@ -31,21 +33,38 @@ void paused_step(struct sandbox_pass *pass)
         pass_acknowledge(pass); /* it is paused; the snapshot is all there is, nobody touches it (K1) */
 }
 
-/* The broken pod goes first, before the wish is acknowledged: a crash finds the wish still open and goes on
- * here. */
+/* An old copy of the sandbox may still say Failed when it runs again by now. So the first removal rides behind a write that only a
+ * current copy can make. */
+static void claim_retry(struct sandbox_pass *pass)
+{
+    const char *claimed = meta_annotation(&pass->sandbox->meta, ANNOTATION_RESUME_RETRY);
+    SCOPED(string) char *wish = xasprintf("%lld", (long long)pass->sandbox->meta.generation);
+
+    if (claimed && strcmp(claimed, wish) == 0)
+        return;
+    act_patch(&pass->before, pass_sandbox(pass),
+              json_pack("{s:{s:{s:s}}}", "metadata", "annotations", ANNOTATION_RESUME_RETRY, wish));
+    pass->hold_status = true;
+}
+
+/* The broken pod goes first, before the wish is acknowledged: a crash finds the wish still open and goes on here (K6). */
 bool resume_retry(struct sandbox_pass *pass)
 {
     const struct pod_health *health = &pass->health;
 
     if (pass->phase != SANDBOX_FAILED || !pass_snapshot_holds_files(pass) || health->ready > 0)
         return false;
+    if (health->total == 0) {
+        resume_start(pass);
+        return true;
+    }
+    if (health->live > 0)
+        claim_retry(pass);
     for (int32_t i = 0; i < health->total; i++) {
         struct object_ref pod = {KIND_POD, &health->pods[i].pod->meta};
         if (!meta_is_deleting(pod.meta))
             act_delete(&pass->after, pod, -1);
     }
-    if (health->total == 0)
-        resume_start(pass);
     return true;
 }
 

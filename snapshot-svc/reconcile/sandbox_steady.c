@@ -81,9 +81,9 @@ static void drop_obsolete_snapshot(struct sandbox_pass *pass)
     if (!pass_snapshot_holds_files(pass))
         return;
     if (pass->phase == SANDBOX_SUCCEED)
-        act_delete(&pass->before, pass_snapshot(pass), -1);
+        pass_delete_snapshot(pass, &pass->before);
     else if (batchsandbox_phase(&pass->status) == SANDBOX_SUCCEED)
-        act_delete(&pass->after, pass_snapshot(pass), -1);
+        pass_delete_snapshot(pass, &pass->after);
 }
 
 void steady_step(struct sandbox_pass *pass)
@@ -101,6 +101,7 @@ void steady_step(struct sandbox_pass *pass)
     drop_obsolete_snapshot(pass);
 
     /* Nothing to tell before the first pod is seen; it comes within moments and brings the first status. */
-    pass->hold_status = pass->phase == SANDBOX_PHASE_NONE && pass->health.total == 0 &&
-                        pass->sandbox->spec.replicas > 0 && !pass->unbuildable && !refused;
+    if (pass->phase == SANDBOX_PHASE_NONE && pass->health.total == 0 && pass->sandbox->spec.replicas > 0 &&
+        !pass->unbuildable && !refused)
+        pass->hold_status = true;
 }

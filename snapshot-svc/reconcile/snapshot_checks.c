@@ -1,7 +1,5 @@
 #include "snapshot-svc/reconcile/snapshot_checks.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,28 +76,15 @@ static int find_pod(const struct sandboxsnapshot_observed *seen, const struct po
     return fail(err, "SourcePodNotFound");
 }
 
-static bool read_cycle(const char *text, long long *ret_cycle)
-{
-    char *end = NULL;
-
-    if (!text)
-        return false;
-    errno = 0;
-    *ret_cycle = strtoll(text, &end, 10);
-    return !errno && end != text && !*end && *ret_cycle > 0;
-}
-
 /* Spec: crds.md §6.4. A pause snapshot carries its number; one that somebody else created falls back to
  * OpenSandbox's rule. */
 static char *tag_of(const struct sandboxsnapshot_observed *seen, bool internal)
 {
-    long long cycle = 0;
+    const int64_t cycle = pause_cycle_parse(meta_annotation(&seen->snapshot->meta, ANNOTATION_PAUSE_CYCLE));
 
     if (!internal)
         return tag_public(seen->snapshot->meta.name);
-    if (!read_cycle(meta_annotation(&seen->snapshot->meta, ANNOTATION_PAUSE_CYCLE), &cycle))
-        cycle = seen->sandbox->meta.generation;
-    return tag_internal(cycle);
+    return tag_internal(cycle > 0 ? cycle : seen->sandbox->meta.generation);
 }
 
 static void add_image(struct json_list *images, const char *container, char *image)

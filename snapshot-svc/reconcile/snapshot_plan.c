@@ -183,6 +183,14 @@ static void begin_commit(struct snapshot_pass *pass, const struct snapshot_sourc
     plan_commit(pass, source->pod->meta.name, source->internal);
 }
 
+/* One commit per pod at a time (K21). A pause holds its pod until that is gone, and thawing it for somebody else's snapshot would lose
+ * what the sandbox writes then. */
+static bool pod_is_busy(const struct snapshot_pass *pass, const struct snapshot_source *source)
+{
+    const bool pausing = batchsandbox_phase(&pass->seen->sandbox->status) == SANDBOX_PAUSING;
+    return pass->seen->busy_with || (pausing && !source->internal);
+}
+
 static void pending_step(struct snapshot_pass *pass)
 {
     struct snapshot_source source = {0};
@@ -192,7 +200,7 @@ static void pending_step(struct snapshot_pass *pass)
         enter_failed(pass, why.reason, why.reason, why.text);
         return;
     }
-    if (pass->seen->busy_with) { /* one commit per pod at a time (K21); its end wakes us */
+    if (pod_is_busy(pass, &source)) { /* its end wakes us */
         sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_PENDING);
         write_status(pass);
     } else {
