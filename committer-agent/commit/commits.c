@@ -127,8 +127,9 @@ static bool wait_between_tries(void *self, int64_t ms)
 
 static void say_timed_out(const struct commit *commit, struct error *err)
 {
-    (void)error_set(err, ERR_TIMEOUT, "the commit did not finish within %" PRId64 " s (--commit-job-timeout)",
-                    commit->request->timeout_ms / 1000);
+    (void)error_set(err, ERR_TIMEOUT,
+                    "the commit did not finish within %" PRId64 " ms (--commit-job-timeout)",
+                    commit->request->timeout_ms);
     (void)error_reason(err, "DeadlineExceeded");
 }
 
@@ -146,6 +147,8 @@ static void conclude(struct commit *commit, int result, const struct error *err)
     commit->error = *err;
     if (commit->timed_out)
         say_timed_out(commit, &commit->error);
+    else if (err->code == ERR_CANCELLED)
+        (void)error_reason(&commit->error, "CommitCancelled"); /* wherever it was noticed */
 }
 
 static void *run_commit(void *arg)

@@ -128,7 +128,7 @@ containerd_is_running()
 {
     local dir=$1 pid
     pid=$(cat "$dir/containerd.pid" 2>/dev/null) && [ -n "$pid" ] &&
-        tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--config $dir/config.toml"
+        tr "\0" " " 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "--config $dir/config.toml"
 }
 
 containerd_start()
@@ -251,7 +251,7 @@ containerd_shim_pids()
 {
     local dir=$1 file
     for file in /proc/[0-9]*/cmdline; do
-        if tr '\0' ' ' <"$file" 2>/dev/null | grep -q -- "^[^ ]*containerd-shim[^ ]* .*-address $dir/containerd.sock"; then
+        if { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -q -- "^[^ ]*containerd-shim[^ ]* .*-address $dir/containerd.sock"; then
             file=${file%/cmdline}
             printf '%s\n' "${file#/proc/}"
         fi

@@ -1,0 +1,532 @@
+/* Commits of a running container, against a real containerd and a real registry with credentials. */
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "committer-agent/commit/commits.h"
+#include "committer-agent/containerd/tasks.h"
+#include "shared/base/alloc.h"
+#include "shared/base/base64.h"
+#include "shared/base/clock.h"
+#include "shared/base/file.h"
+#include "shared/base/ids.h"
+#include "tests/unit/testing.h"
+
+static const char *const writer = "i=0; while :; do i=$((i+1)); echo $i >> /written; done";
+
+struct world {
+    struct containerd *containerd;
+    struct commits *commits;
+    struct commits_options options;
+    struct journal *journal;
+    char *ctr, *state_dir, *spool_dir, *docker_config;
+    const char *image, *registry;
+    char uid[UUID_SIZE]; /* of the pod and its container, for the running test */
+    int attempt;
+};
+
+/* ---- the world ---- */
+
+static int sh(const char *fmt, ...) PRINTF(1, 2);
+static int sh(const char *fmt, ...)
+{
+    char command[2000];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(command, sizeof(command), fmt, args);
+    va_end(args);
+    return system(command);
+}
+
+static void open_commits(struct world *world)
+{
+    struct error err;
+    assert_ok(commits_open(&world->options, &world->commits, &err), &err);
+}
+
+/* What kill -9 leaves: nobody thaws, nobody writes. Runs that are under way must have ended. */
+static void crash(struct world *world)
+{
+    commits_free(TAKE(world->commits));
+}
+
+static int start_world(void **state)
+{
+    struct world *world = xcalloc(1, sizeof(*world));
+    const char *dir = getenv("STASIS_CONTAINERD_DIR");
+    struct error err;
+
+    world->image = getenv("STASIS_TEST_IMAGE");
+    world->registry = getenv("STASIS_TEST_REGISTRY");
+    if (!dir || !world->image || !world->registry)
+        return -1;
+    SCOPED(string) char *socket = xasprintf("%s/containerd.sock", dir);
+    world->containerd = containerd_new(socket, NULL);
+    world->ctr = xasprintf("ctr -a %s -n k8s.io", socket);
+    world->state_dir = xasprintf("%s/agent", dir);
+    world->spool_dir = xasprintf("%s/agent/spool", dir);
+    world->docker_config =
+        xasprintf("{\"auths\":{\"%s\":{\"username\":\"tester\",\"password\":\"secret-of-the-tester\"}}}",
+                  world->registry);
+    assert_ok(dir_ensure(world->spool_dir, 0700, &err), &err);
+    assert_ok(journal_open(world->state_dir, &world->journal, &err), &err);
+    world->options = (struct commits_options){.env = {.containerd = world->containerd,
+                                                      .journal = world->journal,
+                                                      .spool_dir = world->spool_dir,
+                                                      .compression_threads = 1,
+                                                      .user_agent = "test"},
+                                              .slots = 4};
+    *state = world;
+    return 0;
+}
+
+static int end_world(void **state)
+{
+    struct world *world = *state;
+    journal_free(world->journal);
+    containerd_free(world->containerd);
+    free(world->ctr);
+    free(world->state_dir);
+    free(world->spool_dir);
+    free(world->docker_config);
+    free(world);
+    return 0;
+}
+
+/* A container that writes without pause, in a pod of its own. */
+static int start_pod(void **state)
+{
+    struct world *world = *state;
+
+    uuid_v4(world->uid);
+    open_commits(world);
+    return sh("%s run -d --label io.cri-containerd.kind=container --label io.kubernetes.pod.uid=%s "
+              "--label io.kubernetes.pod.name=pod --label io.kubernetes.pod.namespace=default "
+              "--label io.kubernetes.container.name=main %s %s /bin/sh -c '%s'",
+              world->ctr, world->uid, world->image, world->uid, writer);
+}
+
+static int end_pod(void **state)
+{
+    struct world *world = *state;
+
+    if (world->commits)
+        commits_close(world->commits, 0);
+    commits_free(TAKE(world->commits));
+    (void)sh("%s tasks kill -s 9 %s 2>/dev/null; %s tasks resume %s 2>/dev/null; %s tasks rm -f %s "
+             ">/dev/null 2>&1; "
+             "%s containers rm %s",
+             world->ctr, world->uid, world->ctr, world->uid, world->ctr, world->uid, world->ctr, world->uid);
+    return sh("test -z \"$(ls %s)\" && rm -f %s/commits/*", world->spool_dir, world->state_dir);
+}
+
+static enum task_state task_state(const struct world *world)
+{
+    struct task task;
+    struct error err;
+    assert_ok(task_get(world->containerd, world->uid, &task, &err), &err);
+    return task.state;
+}
+
+/* Lines that the writer was told are written, read by somebody who sees the container's root. */
+static long written(const struct world *world)
+{
+    SCOPED(string)
+    char *command = xasprintf("tail -n 1 $(%s snapshots mounts /m %s | tr ',' '\\n' | "
+                              "sed -n 's/^upperdir=//p')/written",
+                              world->ctr, world->uid);
+    char line[64] = "";
+    FILE *out = popen(command, "r");
+    assert_non_null(out);
+    assert_non_null(fgets(line, sizeof(line), out));
+    (void)pclose(out);
+    return strtol(line, NULL, 10);
+}
+
+/* ---- commits ---- */
+
+static struct commit_request *request(struct world *world, const char *key, bool hold)
+{
+    struct commit_request *wanted = xcalloc(1, sizeof(*wanted));
+
+    wanted->key = xasprintf("%s-%d", key, ++world->attempt);
+    wanted->pod_uid = xstrdup(world->uid);
+    wanted->pod_ns = xstrdup("");
+    wanted->pod_name = xstrdup("");
+    wanted->containers = xcalloc(1, sizeof(*wanted->containers));
+    wanted->containers[0].name = xstrdup("main");
+    wanted->containers[0].image =
+        xasprintf("%s/snapshots/%s-main:%s", world->registry, world->uid, wanted->key);
+    wanted->count = 1;
+    wanted->hold = hold;
+    wanted->insecure = true;
+    wanted->docker_config = xstrdup(world->docker_config);
+    wanted->docker_config_length = strlen(wanted->docker_config);
+    wanted->timeout_ms = 60000;
+    wanted->hold_timeout_ms = 60000;
+    return wanted;
+}
+
+static void replace(char **text, char *with)
+{
+    free(*text);
+    *text = with;
+}
+
+static struct commit *start(struct world *world, const struct commit_request *wanted)
+{
+    struct commit *commit = NULL;
+    struct error err;
+    assert_ok(commits_start(world->commits, wanted, &commit, &err), &err);
+    return commit;
+}
+
+static struct commit_report outcome(struct commit *commit)
+{
+    int phase = 0;
+    for (;;) {
+        struct commit_report report = commit_wait(commit, phase, 1000);
+        if (report.finished)
+            return report;
+        phase = (int)report.phase;
+    }
+}
+
+static void assert_success(struct commit *commit)
+{
+    struct commit_report report = outcome(commit);
+    if (report.failed)
+        fail_msg("the commit failed: %s (%s)", report.error.text, report.error.reason);
+    assert_int_equal(report.result_count, 1);
+    assert_int_equal(strncmp(report.results[0].digest, "sha256:", 7), 0);
+}
+
+static void assert_failure(struct commit *commit, const char *reason, const char *text)
+{
+    struct commit_report report = outcome(commit);
+    assert_true(report.failed);
+    assert_string_equal(report.error.reason, reason);
+    assert_contains(report.error.text, text);
+}
+
+static void release(struct world *world, const char *key)
+{
+    struct error err;
+    assert_ok(commits_release(world->commits, key, COMMIT_RELEASE_KILL, &err), &err);
+}
+
+static void assert_no_record(const struct world *world)
+{
+    assert_int_equal(sh("test -z \"$(ls %s/commits)\"", world->state_dir), 0);
+}
+
+/* ---- tests ---- */
+
+static void a_pause_stays_frozen_until_released_and_then_nobody_writes_again(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "pause", true);
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_success(commit);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+    long at_hold = written(world);
+    release(world, wanted->key);
+    release(world, wanted->key); /* and again: who lost the answer asks again */
+    assert_int_equal(sh("%s tasks resume %s 2>/dev/null; %s tasks wait %s >/dev/null 2>&1; true", world->ctr,
+                        world->uid, world->ctr, world->uid),
+                     0);
+    assert_int_equal(written(world), at_hold);
+}
+
+static void a_live_snapshot_lets_the_container_run_on_and_holds_what_was_written(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "live", false);
+
+    while (written(world) < 1)
+        ;
+    long before = written(world);
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+    assert_success(commit);
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    assert_int_equal(
+        sh("%s images pull --plain-http -u tester:secret-of-the-tester %s >/dev/null && test $(%s run --rm "
+           "%s copy-%s tail -n 1 /written) -ge %ld; r=$?; %s images rm --sync %s >/dev/null; exit $r",
+           world->ctr, wanted->containers[0].image, world->ctr, wanted->containers[0].image, world->uid,
+           before, world->ctr, wanted->containers[0].image),
+        0);
+}
+
+static void the_same_key_is_the_same_commit(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "same", false);
+    SCOPED(commit) struct commit *first = start(world, wanted);
+    SCOPED(commit) struct commit *second = start(world, wanted);
+    struct commit *other = NULL;
+    struct error err;
+
+    assert_ptr_equal(first, second);
+    assert_success(first);
+    replace(&wanted->containers[0].image, xasprintf("%s/snapshots/elsewhere:1", world->registry));
+    assert_fails(commits_start(world->commits, wanted, &other, &err), &err, ERR_EXISTS,
+                 "other containers or images");
+}
+
+static void a_pod_has_one_commit_at_a_time(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "first", true);
+    SCOPED(commit_request) struct commit_request *late = request(world, "second", true);
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+    struct commit *other = NULL;
+    struct error err;
+
+    assert_fails(commits_start(world->commits, late, &other, &err), &err, ERR_STATE, wanted->key);
+    assert_string_equal(err.reason, "CommitSuperseded");
+    assert_success(commit);
+    assert_fails(commits_start(world->commits, late, &other, &err), &err, ERR_STATE, wanted->key);
+}
+
+static void a_hold_that_nobody_takes_runs_out_and_cannot_be_used_any_more(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "expire", true);
+    wanted->hold_timeout_ms = 300;
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+    struct error err;
+
+    (void)outcome(commit);
+    int64_t until_ms = clock_monotonic_ms() + 20000;
+    while (task_state(world) != TASK_RUNNING && clock_monotonic_ms() < until_ms)
+        (void)commit_wait(commit, 0, 100);
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    assert_fails(commits_release(world->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err, ERR_STATE,
+                 wanted->key);
+    assert_string_equal(err.reason, "HoldExpired");
+    assert_int_equal(task_state(world), TASK_RUNNING);
+}
+
+static void a_held_commit_survives_a_crash(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "held", true);
+    struct commit *commit = start(world, wanted);
+
+    assert_success(commit);
+    commit_unref(commit);
+    crash(world);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+    open_commits(world);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+    SCOPED(commit) struct commit *again = start(world, wanted);
+    assert_success(again);
+    release(world, wanted->key);
+    assert_int_equal(task_state(world), TASK_PAUSED); /* dead, and frozen for whoever stops the pod */
+}
+
+static void a_held_commit_whose_container_ran_meanwhile_is_refused_after_a_crash(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "thawed", true);
+    struct commit *commit = start(world, wanted);
+    struct error err;
+
+    assert_success(commit);
+    commit_unref(commit);
+    crash(world);
+    assert_int_equal(sh("%s tasks resume %s", world->ctr, world->uid), 0);
+    open_commits(world);
+    assert_fails(commits_release(world->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err, ERR_STATE,
+                 wanted->key);
+    assert_string_equal(err.reason, "HoldExpired");
+}
+
+static void what_a_crash_left_frozen_is_thawed_at_start(void **state)
+{
+    struct world *world = *state;
+    struct journal_container container = {.name = xstrdup("main"), .id = xstrdup(world->uid)};
+    struct journal_record record = {.key = xstrdup("crashed"),
+                                    .stage = STAGE_FREEZING,
+                                    .pod_uid = world->uid,
+                                    .pod_ns = xstrdup("default"),
+                                    .pod_name = xstrdup("pod"),
+                                    .containers = &container,
+                                    .count = 1};
+    struct error err;
+
+    crash(world);
+    assert_ok(journal_write(world->journal, &record, &err), &err);
+    assert_int_equal(
+        sh("%s tasks pause %s && touch %s/layer-0123.spool", world->ctr, world->uid, world->spool_dir), 0);
+    open_commits(world);
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    assert_no_record(world);
+    assert_int_equal(sh("test -z \"$(ls %s)\"", world->spool_dir), 0);
+    free(container.name);
+    free(container.id);
+    free(record.key);
+    free(record.pod_ns);
+    free(record.pod_name);
+}
+
+/* ---- refusals: nothing frozen, nothing left, and the reason in one word ---- */
+
+static void wrong_credentials_are_found_before_anything_is_frozen(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "denied", true);
+    replace(
+        &wanted->docker_config,
+        xasprintf("{\"auths\":{\"%s\":{\"username\":\"tester\",\"password\":\"wrong\"}}}", world->registry));
+    wanted->docker_config_length = strlen(wanted->docker_config);
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_failure(commit, "RegistryUnauthorized", world->registry);
+    assert_lacks(outcome(commit).error.text, "wrong\"");
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    assert_no_record(world);
+}
+
+static void an_unknown_container_is_named(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "unknown", true);
+    replace(&wanted->containers[0].name, xstrdup("sidecar"));
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_failure(commit, "ContainerNotFound", "sidecar");
+    assert_int_equal(task_state(world), TASK_RUNNING);
+}
+
+static void an_unknown_pod_is_named(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "nobody", true);
+    replace(&wanted->pod_uid, xstrdup("no-such-pod"));
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_failure(commit, "PodNotFound", "no-such-pod");
+}
+
+static void a_dead_container_is_not_committed(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "dead", true);
+    assert_int_equal(sh("%s tasks kill -s 9 %s && %s tasks wait %s >/dev/null 2>&1; true", world->ctr,
+                        world->uid, world->ctr, world->uid),
+                     0);
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_failure(commit, "ContainerNotRunning", "main");
+}
+
+static void in_container(const struct world *world, const char *command)
+{
+    assert_int_equal(
+        sh("%s tasks exec --exec-id once %s sh -c '%s' 2>/dev/null", world->ctr, world->uid, command), 0);
+}
+
+static void a_layer_that_cannot_fit_is_refused_before_the_freeze(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "large", true);
+    in_container(world, "dd if=/dev/urandom of=/big bs=1M count=8");
+    assert_int_equal(mount("tmpfs", world->spool_dir, "tmpfs", 0, "size=1m"), 0);
+
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+    assert_failure(commit, "DiskFull", "free some space");
+    assert_int_equal((int)outcome(commit).phase, COMMIT_RESOLVING);
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    assert_int_equal(umount(world->spool_dir), 0);
+}
+
+/* A hole takes no space in the container, so nobody can know before; in an uncompressed layer it does. */
+static void a_disk_that_fills_up_during_the_capture_fails_the_commit_and_thaws(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "full", true);
+    wanted->compression = LAYER_NONE;
+    in_container(world, "dd if=/dev/zero of=/hole bs=1 count=1 seek=67108864");
+    assert_int_equal(mount("tmpfs", world->spool_dir, "tmpfs", 0, "size=8m"), 0);
+
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+    assert_failure(commit, "DiskFull", "capturing container main");
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    assert_no_record(world);
+    assert_int_equal(umount(world->spool_dir), 0);
+}
+
+static void a_commit_that_takes_too_long_is_ended_and_thaws(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "slow", true);
+    wanted->timeout_ms = 1;
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_failure(commit, "DeadlineExceeded", "did not finish within");
+    assert_int_equal(task_state(world), TASK_RUNNING);
+}
+
+static void a_cancelled_commit_thaws_in_whatever_phase(void **state)
+{
+    struct world *world = *state;
+    struct error err;
+
+    for (int phase = 0; phase < COMMIT_HOLDING; phase++) {
+        SCOPED(commit_request) struct commit_request *wanted = request(world, "cancel", true);
+        SCOPED(commit) struct commit *commit = start(world, wanted);
+        for (struct commit_report now = {0}; !now.finished && (int)now.phase <= phase;)
+            now = commit_wait(commit, (int)now.phase, 1000);
+        assert_ok(commits_cancel(world->commits, wanted->key, &err), &err);
+        assert_int_equal(task_state(world), TASK_RUNNING);
+    }
+}
+
+static void unpause_thaws_strays_but_not_what_a_commit_holds(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "owner", true);
+    const struct pod_name pod = {.uid = world->uid};
+    unsigned thawed = 0;
+    struct error err;
+
+    assert_int_equal(sh("%s tasks pause %s", world->ctr, world->uid), 0);
+    assert_ok(commits_unpause(world->commits, &pod, NULL, 0, &thawed, &err), &err);
+    assert_int_equal(thawed, 1);
+    assert_int_equal(task_state(world), TASK_RUNNING);
+
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+    assert_success(commit);
+    assert_fails(commits_unpause(world->commits, &pod, NULL, 0, &thawed, &err), &err, ERR_STATE,
+                 "cancel it first");
+    assert_int_equal(task_state(world), TASK_PAUSED);
+}
+
+#define POD_TEST(f) cmocka_unit_test_setup_teardown(f, start_pod, end_pod)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        POD_TEST(a_pause_stays_frozen_until_released_and_then_nobody_writes_again),
+        POD_TEST(a_live_snapshot_lets_the_container_run_on_and_holds_what_was_written),
+        POD_TEST(the_same_key_is_the_same_commit),
+        POD_TEST(a_pod_has_one_commit_at_a_time),
+        POD_TEST(a_hold_that_nobody_takes_runs_out_and_cannot_be_used_any_more),
+        POD_TEST(a_held_commit_survives_a_crash),
+        POD_TEST(a_held_commit_whose_container_ran_meanwhile_is_refused_after_a_crash),
+        POD_TEST(what_a_crash_left_frozen_is_thawed_at_start),
+        POD_TEST(wrong_credentials_are_found_before_anything_is_frozen),
+        POD_TEST(an_unknown_container_is_named),
+        POD_TEST(an_unknown_pod_is_named),
+        POD_TEST(a_dead_container_is_not_committed),
+        POD_TEST(a_layer_that_cannot_fit_is_refused_before_the_freeze),
+        POD_TEST(a_disk_that_fills_up_during_the_capture_fails_the_commit_and_thaws),
+        POD_TEST(a_commit_that_takes_too_long_is_ended_and_thaws),
+        POD_TEST(a_cancelled_commit_thaws_in_whatever_phase),
+        POD_TEST(unpause_thaws_strays_but_not_what_a_commit_holds),
+    };
+    return cmocka_run_group_tests(tests, start_world, end_world);
+}
