@@ -104,7 +104,7 @@ static int next_hole(int fd, off_t from, off_t size, off_t *ret_hole, struct err
 static int copy_sparse(const struct content_context *to, int fd, off_t size, struct error *err)
 {
     for (off_t at = 0; at < size;) {
-        off_t data, hole;
+        off_t data = at, hole = size;
         if (next_data(fd, at, size, &data, err) < 0 || copy_zeroes(to, data - at, err) < 0)
             return -1;
         if (data == size)
