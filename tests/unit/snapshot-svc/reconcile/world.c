@@ -332,6 +332,7 @@ void kubelet_sets(json_t *pod, const char *phase, bool ready, const char *waitin
         json_object_set_new(
             status, "containerStatuses",
             json_pack("[{s:s, s:{s:{s:s}}}]", "name", "main", "state", "waiting", "reason", waiting_reason));
+    json_object_set_new(json_object_get(pod, "spec"), "nodeName", json_string("node-1"));
     json_object_set_new(pod, "status", status);
 }
 
@@ -862,10 +863,11 @@ static void kubelet_brings_up(struct world *world)
     {
         if (is_deleting(pod) || has_condition(pod, "Ready") || *text_at(pod, "status.reason"))
             continue;
-        json_object_set_new(json_object_get(pod, "spec"), "nodeName", json_string("node-1"));
         bool pullable = pod_files(pod) >= 0;
+        SCOPED(json) json_t *old = json_incref(json_object_get(pod, "status"));
         kubelet_sets(pod, pullable ? "Running" : "Pending", pullable, pullable ? NULL : "ImagePullBackOff");
-        touch(world, pod);
+        if (!json_equal(old, json_object_get(pod, "status")))
+            touch(world, pod);
     }
 }
 
