@@ -61,6 +61,11 @@ static int head_own(void *self, const struct http_response *head, struct error *
     return result;
 }
 
+static struct http_client *client_for(const struct registry *registry, const struct exchange *exchange)
+{
+    return exchange->cleaning_up ? registry->cleanup_http : registry->http;
+}
+
 static int send_to(struct registry *registry, struct exchange *exchange, const char *url,
                    const char *authorization, struct http_response *ret_response, struct error *err)
 {
@@ -91,8 +96,7 @@ static int send_to(struct registry *registry, struct exchange *exchange, const c
     if (exchange->rewind)
         exchange->rewind(exchange->self);
     http_response_done(ret_response);
-    if (http_do(exchange->cleaning_up ? registry->cleanup_http : registry->http, &request, ret_response,
-                err) == 0)
+    if (http_do(client_for(registry, exchange), &request, ret_response, err) == 0)
         return 0;
     if (exchange->own_failure)
         return -1;
@@ -150,7 +154,8 @@ static int send_and_follow(struct registry *registry, struct exchange *exchange,
     for (int redirects = 0, refusals = 0;;) {
         const char *authorization = NULL;
         bool ours = url_same_origin(url, registry->base);
-        if (ours && auth_header(registry->auth, registry->http, &who, &authorization, err) < 0) {
+        if (ours &&
+            auth_header(registry->auth, client_for(registry, exchange), &who, &authorization, err) < 0) {
             exchange->retryable = err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT;
             return -1;
         }

@@ -345,6 +345,28 @@ static void a_cancelled_source_still_cleans_up(void **state)
     fake_registry_verify(fix->fake);
 }
 
+static void a_cancelled_upload_may_still_fetch_the_token_to_clean_up(void **state)
+{
+    struct fixture *fix = *state;
+    struct error err = {0};
+    struct upload *up = NULL;
+    char challenge[200];
+
+    (void)snprintf(challenge, sizeof(challenge), "Bearer realm=\"http://%s/token\"",
+                   fake_registry_host(fix->fake));
+    fake_registry_ping_challenge(fix->fake, challenge);
+    fake_registry_expects(fix->fake, GET, "/token?scope=repository:team/app:pull,push",
+                          REPLY(200, .body = "{\"token\":\"t1\"}"));
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"));
+    fake_registry_expects(fix->fake, GET, "/token?scope=repository:team/app:pull,push,delete",
+                          REPLY(200, .body = "{\"token\":\"t2\"}"));
+    fake_registry_expects(fix->fake, DELETE, "/u/1", REPLY(204), .authorization = "Bearer t2");
+    assert_int_equal(upload_begin(fix->registry, "team/app", NULL, &up, &err), 0);
+    fix->cancelled = true;
+    upload_free(up);
+    fake_registry_verify(fix->fake);
+}
+
 static void a_small_blob_is_one_put(void **state)
 {
     struct fixture *fix = *state;
@@ -387,6 +409,7 @@ int main(void)
         TEST(a_refused_chunk_is_cancelled_and_told),
         TEST(a_registry_that_never_recovers_is_given_up),
         TEST(a_cancelled_source_still_cleans_up),
+        TEST(a_cancelled_upload_may_still_fetch_the_token_to_clean_up),
         TEST(a_small_blob_is_one_put),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
