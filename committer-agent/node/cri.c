@@ -80,7 +80,8 @@ int cri_remove_sandbox(struct cri *cri, const char *sandbox_id, struct error *er
     return 0;
 }
 
-int cri_sandbox_ip(struct cri *cri, const char *sandbox_id, char **ret_ip, struct error *err)
+int cri_sandbox_status(struct cri *cri, const char *sandbox_id,
+                       Runtime__V1__PodSandboxStatusResponse **ret_answer, struct error *err)
 {
     Runtime__V1__PodSandboxStatusRequest request = RUNTIME__V1__POD_SANDBOX_STATUS_REQUEST__INIT;
     SCOPED_CRI Runtime__V1__PodSandboxStatusResponse *answer = NULL;
@@ -88,7 +89,9 @@ int cri_sandbox_ip(struct cri *cri, const char *sandbox_id, char **ret_ip, struc
     request.pod_sandbox_id = (char *)sandbox_id;
     if (call_runtime(cri, "PodSandboxStatus", &request.base, &answer, CALL_TIMEOUT_MS, err) < 0)
         return error_wrap(err, "looking up sandbox %s", sandbox_id);
-    *ret_ip = xstrdup(answer->status && answer->status->network ? answer->status->network->ip : "");
+    if (!answer->status)
+        return error_set(err, ERR_INTERNAL, "CRI answered sandbox %s without a status", sandbox_id);
+    *ret_answer = TAKE(answer);
     return 0;
 }
 

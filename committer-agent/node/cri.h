@@ -22,8 +22,9 @@ int cri_run_sandbox(struct cri *cri, Runtime__V1__PodSandboxConfig *config, char
 /* Both: an unknown sandbox is fine. Remove takes its containers along. */
 int cri_stop_sandbox(struct cri *cri, const char *sandbox_id, struct error *err);
 int cri_remove_sandbox(struct cri *cri, const char *sandbox_id, struct error *err);
-/* *ret_ip is the caller's, "" when it has none (yet). */
-int cri_sandbox_ip(struct cri *cri, const char *sandbox_id, char **ret_ip, struct error *err);
+/* *ret_answer->status is there. */
+int cri_sandbox_status(struct cri *cri, const char *sandbox_id,
+                       Runtime__V1__PodSandboxStatusResponse **ret_answer, struct error *err);
 
 int cri_create_container(struct cri *cri, const char *sandbox_id, Runtime__V1__ContainerConfig *config,
                          Runtime__V1__PodSandboxConfig *sandbox_config, char **ret_container_id,

@@ -148,20 +148,24 @@ static const struct container *newest_named(const struct container *containers, 
     return NULL;
 }
 
+/* A sandbox that is being created has a record, but no task yet, and CRI does not know it: it counts as running, and
+ * its containers as waiting. One that broke off in between is taken in by CRI when containerd starts again. */
 static int fill_sandbox(const struct observer *observer, struct pod *pod, bool *ret_runs, struct error *err)
 {
+    SCOPED_CRI Runtime__V1__PodSandboxStatusResponse *answer = NULL;
+    bool ended = exits_get(observer->exits, pod->sandbox_id).exited;
     struct task task;
     int has_task = look_at_task(observer, pod->sandbox_id, &task, err);
 
     if (has_task < 0)
         return -1;
-    *ret_runs = has_task && task.state != TASK_STOPPED && !exits_get(observer->exits, pod->sandbox_id).exited;
-    if (cri_sandbox_ip(observer->cri, pod->sandbox_id, &pod->ip, err) == 0)
-        return 0;
-    if (err->code != ERR_NOT_FOUND)
-        return -1;
-    error_clear(err); /* CRI is just adding or removing it */
-    pod->ip = xstrdup("");
+    if (cri_sandbox_status(observer->cri, pod->sandbox_id, &answer, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+    }
+    pod->ip = xstrdup(answer && answer->status->network ? answer->status->network->ip : "");
+    *ret_runs = !ended && (has_task ? task.state != TASK_STOPPED : !answer);
     return 0;
 }
 

@@ -1,4 +1,7 @@
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "committer-agent/containerd/containers.h"
 #include "committer-agent/containerd/tasks.h"
@@ -52,6 +55,15 @@ static int create_sandbox(struct node *node, const pod_request *request,
     return 0;
 }
 
+/* The runtime would make a missing folder by itself, owned by root and empty: a typing error is better told. */
+static int check_mounts(const container_spec_message *spec, struct error *err)
+{
+    for (size_t i = 0; i < spec->n_mounts; i++)
+        if (access(spec->mounts[i]->host_path, F_OK) < 0)
+            return error_sys(err, errno, "mounts[%zu].host_path %s", i, spec->mounts[i]->host_path);
+    return 0;
+}
+
 static int run_container(struct node *node, const struct pod *pod, const pod_request *request,
                          const container_spec_message *spec, Runtime__V1__PodSandboxConfig *sandbox_config,
                          struct error *err)
@@ -67,7 +79,8 @@ static int run_container(struct node *node, const struct pod *pod, const pod_req
         return 0; /* it was started, once and for all */
     if (!*id) {
         SCOPED(string) char *created = NULL;
-        if (cri_create_container(node->cri, pod->sandbox_id, config, sandbox_config, &created, err) < 0)
+        if (check_mounts(spec, err) < 0 ||
+            cri_create_container(node->cri, pod->sandbox_id, config, sandbox_config, &created, err) < 0)
             return step_failed(err, "CreateContainerError");
         free(id);
         id = TAKE(created);

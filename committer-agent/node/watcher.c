@@ -196,7 +196,7 @@ static bool wait_before_next_try(struct watcher *watcher, int64_t delay_ms)
 static void *watch(void *arg)
 {
     struct watcher *watcher = arg;
-    struct backoff backoff = {.first_ms = 100, .max_ms = 5000};
+    struct backoff backoff = {.first_ms = 100, .max_ms = 2000};
 
     for (;;) {
         struct error err = {0};
