@@ -109,7 +109,8 @@ static size_t on_read(char *into, size_t size, size_t count, void *self)
     const struct http_request *request = transfer->request;
 
     long got = request->read(request->read_self, into, size * count, transfer->err);
-    transfer->moved_at_ms = clock_monotonic_ms(); /* the time that the source took is no stall of the connection */
+    transfer->moved_at_ms =
+        clock_monotonic_ms(); /* the time that the source took is no stall of the connection */
     if (got < 0) {
         transfer->failed = true;
         return CURL_READFUNC_ABORT;
