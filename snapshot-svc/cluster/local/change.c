@@ -73,7 +73,7 @@ int change_create(const struct change *change, const json_t *wanted, json_t **re
         json_object_set_new(meta, "generation", json_integer(1));
     if (change->kind == KIND_POD)
         pod_begin(object, change->node);
-    schema_default(change->kind, object);
+    schema_apply(change->kind, object);
     if (check(change, object, err) < 0)
         return -1;
     *ret_object = TAKE(object);
@@ -101,7 +101,7 @@ static void copy_member(json_t *to, const json_t *from, const char *name)
 {
     json_t *value = json_object_get(from, name);
     if (value)
-        json_object_set(to, name, value);
+        json_object_set_new(to, name, json_deep_copy(value));
     else
         json_object_del(to, name);
 }
@@ -135,7 +135,7 @@ static int patch_all_but_status(const struct change *change, json_t *object, con
         return -1;
     if (metadata_keep(meta, json_object_get(old, "metadata"), err) < 0)
         return refuse_invalid(err, change->kind, name_of(old));
-    schema_default(change->kind, object);
+    schema_apply(change->kind, object);
     if (same_but_metadata_and_status(object, old))
         return 0;
     if (change->kind == KIND_POD) {
@@ -155,7 +155,7 @@ int change_patch(const struct change *change, enum patch_target target, const js
     SCOPED(json) json_t *object = json_merge_patch(json_deep_copy(old), patch);
 
     if (!json_is_object(json_object_get(object, "metadata")))
-        json_object_set_new(object, "metadata", json_deep_copy(json_object_get(old, "metadata")));
+        copy_member(object, old, "metadata");
     if (check_preconditions(change->kind, object, old, err) < 0)
         return -1;
     if (target == PATCH_STATUS) {
@@ -166,6 +166,7 @@ int change_patch(const struct change *change, enum patch_target target, const js
             json_object_set_new(object, "status", status);
         else
             json_object_del(object, "status");
+        schema_apply(change->kind, object);
     } else if (patch_all_but_status(change, object, old, err) < 0) {
         return -1;
     }

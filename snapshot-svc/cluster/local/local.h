@@ -1,17 +1,22 @@
 /* local.h - the cluster port on one SQLite file: etcd, API server, garbage collector and scheduler of a
  * single machine.
  *
- * Kinds: BatchSandbox, SandboxSnapshot, Pod and Event live in the file; a Secret is a folder under
- * secrets_dir with one file per key, as a Secret volume looks, and is read at each get, never stored. Secrets
- * can be got, nothing else (ERR_UNSUPPORTED). There is one namespace; creating elsewhere is ERR_NOT_FOUND.
- * Pods: bound to `node` when created; they carry the finalizer POD_NODE_FINALIZER, which the node runner
- * takes away when the containers are really gone, so that deletion has two phases as with a kubelet. A pod's
- * spec never changes. Events: the newest LOCAL_EVENTS_PER_OBJECT of each involved object, for one hour.
+ * Namespace: there is one; creating elsewhere is ERR_NOT_FOUND.
  *
- * Durability: a call that answered 0 is on the disk (WAL, synchronous=FULL). Watches are in memory; their
- * history is a bounded log in the file, so a watch can resume over a restart. Errors beyond the port's:
- * ERR_EXHAUSTED (disk full, object too large), ERR_UNAVAILABLE (I/O error, file busy), ERR_CORRUPT (damaged
- * file; the text says what to do). */
+ * Secrets are not in the file: each is a folder under secrets_dir with one file per key, as a Secret volume
+ * looks, and is read at each get. They can be got by name and nothing else (ERR_UNSUPPORTED).
+ *
+ * Pods are bound to `node` when created. They carry the finalizer POD_NODE_FINALIZER, which the node runner
+ * takes away when the containers are really gone, so that deletion has two phases as with a kubelet;
+ * metadata.deletionGracePeriodSeconds says how long they may take. A pod's spec never changes.
+ *
+ * Events: the newest LOCAL_EVENTS_PER_OBJECT of each involved object, for LOCAL_EVENT_TTL_S.
+ *
+ * Durability: a call that answered 0 is on the disk (WAL, synchronous=FULL). Watches read a bounded log of
+ * changes in the same file, so they can resume over a restart; they are woken by commits, never by a timer.
+ *
+ * Errors beyond the port's: ERR_EXHAUSTED (disk full), ERR_UNAVAILABLE (I/O error, file busy), ERR_CORRUPT
+ * (damaged file; the text says what to do). */
 #pragma once
 
 #include <stdint.h>

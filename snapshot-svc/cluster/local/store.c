@@ -101,6 +101,7 @@ static int read_version(struct store *store, struct error *err)
 
 int store_begin(struct store *store, struct error *err)
 {
+    store->version_before = store->version;
     SCOPED_STATEMENT sqlite3_stmt *statement = statement_begin(store, SQL_BEGIN, "");
     return statement_run(store, statement, "beginning to write", err);
 }
@@ -121,12 +122,12 @@ void store_rollback(struct store *store)
 {
     struct error ignored;
 
+    store->version = store->version_before;   /* as the row ids: a watch must not run ahead of them */
     if (!sqlite3_get_autocommit(store->db)) { /* else SQLite has rolled back by itself, as on a full disk */
         SCOPED_STATEMENT sqlite3_stmt *statement = statement_begin(store, SQL_ROLLBACK, "");
         (void)statement_run(store, statement, "rolling back",
                             &ignored); /* the failure that led here is told */
     }
-    (void)read_version(store, &ignored); /* what it was before; a version too high would only leave a gap */
 }
 
 uint64_t store_version(const struct store *store)

@@ -34,6 +34,7 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_MAX];
     uint64_t version;
+    uint64_t version_before; /* the transaction under way */
     unsigned history_max;
     unsigned written; /* changes since the log was last trimmed */
 };

@@ -94,7 +94,8 @@ static void what_only_the_server_may_set_is_dropped(void **state)
     json_t *created = create(
         *state, KIND_SANDBOX_SNAPSHOT,
         quoted("{'apiVersion': 'sandbox.opensandbox.io/v1alpha1', 'kind': 'SandboxSnapshot', 'metadata':"
-               " {'name': 'w-forged', 'generation': 77, 'uid': 'mine', 'labels': {},"
+               " {'name': 'w-forged', 'generation': 77, 'uid': 'mine', 'deletionTimestamp': "
+               "'2001-01-01T00:00:00Z',"
                " 'creationTimestamp': '2001-01-01T00:00:00Z'}, 'spec': {'sandboxName': 'x'}}"));
 
     assert_int_equal(generation_of(created), 1);
@@ -229,6 +230,29 @@ static void identity_cannot_be_patched(void **state)
     assert_true(json_equal(created, patched));
 }
 
+static void members_that_the_schema_does_not_know_are_pruned(void **state)
+{
+    json_t *wanted = sandbox_named("w-pruned");
+    json_object_set_new(wanted, "extra", json_true());
+    json_object_set_new(json_object_get(wanted, "spec"), "surprise", json_true());
+    json_object_set_new(json_path(wanted, "spec.template"), "anything", quoted("{'goes': [null]}"));
+    SCOPED(json) json_t *created = create(*state, KIND_BATCH_SANDBOX, wanted);
+    SCOPED(json) json_t *same = patch(*state, "w-pruned", "{'spec': {'surprise': 1}, 'extra': 2}");
+
+    assert_null(json_object_get(created, "extra"));
+    assert_null(json_path(created, "spec.surprise"));
+    assert_non_null(json_path(created, "spec.template.anything.goes"));
+    assert_true(json_equal(created, same));
+
+    json_t *status = status_patch("Pending");
+    json_object_set_new(json_object_get(status, "status"), "mood", json_string("good"));
+    json_object_set_new(json_object_get(status, "status"), "conditions",
+                        quoted("[{'type': 'Ready', 'status': 'True', 'colour': 'green'}]"));
+    SCOPED(json) json_t *told = patch_status(*state, "w-pruned", status);
+    assert_null(json_path(told, "status.mood"));
+    assert_null(json_object_get(json_array_get(json_path(told, "status.conditions"), 0), "colour"));
+}
+
 static void pods_have_a_status_and_keep_their_spec(void **state)
 {
     struct port *port = *state;
@@ -300,6 +324,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_status_patch_touches_only_the_status),
     cmocka_unit_test(an_ordinary_patch_leaves_the_status),
     cmocka_unit_test(identity_cannot_be_patched),
+    cmocka_unit_test(members_that_the_schema_does_not_know_are_pruned),
     cmocka_unit_test(pods_have_a_status_and_keep_their_spec),
     cmocka_unit_test(no_change_is_lost_between_writers_that_name_the_version),
 };

@@ -207,6 +207,28 @@ static void a_folder_that_is_not_there_is_named(void **state)
     assert_text_has(err.text, "/nonexistent/folder/cluster.db");
 }
 
+static char *pragma(struct store *store, const char *sql)
+{
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    char *value = xstrdup((const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    return value;
+}
+
+/* A power cut cannot be played here; that SQLite was asked to survive it can be read. */
+static void each_commit_is_synced_to_the_disk(void **state)
+{
+    struct store *store = open_store(*state);
+    SCOPED(string) char *journal_mode = pragma(store, "PRAGMA journal_mode");
+    SCOPED(string) char *synchronous = pragma(store, "PRAGMA synchronous");
+
+    assert_string_equal(journal_mode, "wal");
+    assert_string_equal(synchronous, "2"); /* FULL */
+    store_free(store);
+}
+
 /* ---- the log ---- */
 
 static void the_log_of_changes_is_bounded_and_versions_never_come_twice(void **state)
@@ -276,6 +298,7 @@ int main(void)
         STORE_TEST(a_full_disk_refuses_the_write_and_keeps_the_rest),
         STORE_TEST(a_file_that_another_keeps_busy_is_unavailable),
         STORE_TEST(a_folder_that_is_not_there_is_named),
+        STORE_TEST(each_commit_is_synced_to_the_disk),
         STORE_TEST(the_log_of_changes_is_bounded_and_versions_never_come_twice),
         STORE_TEST(a_rollback_takes_the_version_back),
     };
