@@ -1,0 +1,228 @@
+#include "snapshot-svc/controller/observe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "snapshot-svc/model/names.h"
+#include "snapshot-svc/secret/docker_secret.h"
+
+static struct informer *informer_of(const struct controller *controller, enum cluster_kind kind)
+{
+    return controller->service->informers[kind];
+}
+
+/* ---- pods ---- */
+
+static void pod_views_done(struct pod_views *views)
+{
+    for (size_t i = 0; i < views->count; i++)
+        pod_done(&views->pods[i]);
+    free(views->pods);
+    free(views->list);
+    *views = (struct pod_views){0};
+}
+
+static int read_pods(struct controller *controller, const struct object_meta *owner,
+                     struct object_list *objects, struct pod_views *views, struct error *err)
+{
+    informer_by_owner(informer_of(controller, KIND_POD), owner->uid ? owner->uid : "", objects);
+    views->pods = xcalloc(objects->count + 1, sizeof(*views->pods));
+    views->list = xcalloc(objects->count + 1, sizeof(*views->list));
+    for (size_t i = 0; i < objects->count; i++) {
+        if (pod_read(objects->items[i]->json, &views->pods[i], err) < 0)
+            return error_wrap(err, "Pod %s", objects->items[i]->name);
+        views->list[i] = &views->pods[i];
+        views->count = i + 1;
+    }
+    return 0;
+}
+
+/* ---- commits ---- */
+
+/* NULL: it was never asked for. */
+static const struct commit_view *look_at_commit(struct controller *controller,
+                                                const struct sandboxsnapshot *snapshot,
+                                                struct commit_view *view)
+{
+    if (snapshot->status.attempts == 0)
+        return NULL;
+    SCOPED(string) char *key = sandboxsnapshot_commit_key(snapshot, snapshot->status.attempts);
+    dispatcher_view(controller->dispatcher, key, view);
+    return view;
+}
+
+/* ---- a sandbox ---- */
+
+static int read_internal_snapshot(struct controller *controller, struct sandbox_scene *scene,
+                                  struct error *err)
+{
+    SCOPED(string) char *name = name_internal_snapshot(scene->sandbox.meta.name);
+
+    scene->snapshot_object =
+        informer_get(informer_of(controller, KIND_SANDBOX_SNAPSHOT), scene->sandbox_object->ns, name);
+    if (!scene->snapshot_object)
+        return 0;
+    if (sandboxsnapshot_read(scene->snapshot_object->json, &scene->snapshot, err) < 0)
+        return error_wrap(err, "SandboxSnapshot %s", name);
+    scene->seen.snapshot = &scene->snapshot;
+    scene->seen.commit = look_at_commit(controller, &scene->snapshot, &scene->commit);
+    return 0;
+}
+
+int observe_sandbox(struct controller *controller, const char *ns, const char *name,
+                    struct sandbox_scene *scene, struct error *err)
+{
+    scene->sandbox_object = informer_get(informer_of(controller, KIND_BATCH_SANDBOX), ns, name);
+    if (!scene->sandbox_object)
+        return 0;
+    if (batchsandbox_read(scene->sandbox_object->json, &scene->sandbox, err) < 0 ||
+        read_pods(controller, &scene->sandbox.meta, &scene->pod_objects, &scene->pods, err) < 0 ||
+        read_internal_snapshot(controller, scene, err) < 0)
+        return -1;
+    scene->seen.sandbox = &scene->sandbox;
+    scene->seen.pods = scene->pods.list;
+    scene->seen.pod_count = scene->pods.count;
+    return 1;
+}
+
+void sandbox_scene_done(struct sandbox_scene *scene)
+{
+    batchsandbox_done(&scene->sandbox);
+    sandboxsnapshot_done(&scene->snapshot);
+    pod_views_done(&scene->pods);
+    commit_view_done(&scene->commit);
+    object_list_done(&scene->pod_objects);
+    object_unref(scene->snapshot_object);
+    object_unref(scene->sandbox_object);
+}
+
+/* ---- a snapshot ---- */
+
+/* Absence decides about the snapshot's fate, so it is confirmed by a read that is not cached. */
+static int find_sandbox(struct controller *controller, struct snapshot_scene *scene, struct error *err)
+{
+    const char *ns = scene->snapshot_object->ns, *name = scene->snapshot.sandbox_name;
+    struct informer *sandboxes = informer_of(controller, KIND_BATCH_SANDBOX);
+    SCOPED(json) json_t *fresh = NULL;
+
+    scene->sandbox_object = informer_get(sandboxes, ns, name);
+    if (scene->sandbox_object)
+        return 0;
+    if (cluster_get(controller->service->cluster, KIND_BATCH_SANDBOX, ns, name, &fresh, err) < 0) {
+        if (err->code != ERR_NOT_FOUND && err->code != ERR_INVALID) /* a name that is none cannot exist */
+            return error_wrap(err, "looking for BatchSandbox %s", name);
+        error_clear(err);
+        return 0;
+    }
+    if (object_adopt(fresh, &scene->sandbox_object, err) < 0)
+        return -1;
+    fresh = NULL; /* the object has it */
+    return 0;
+}
+
+static int read_sandbox(struct controller *controller, struct snapshot_scene *scene, struct error *err)
+{
+    if (find_sandbox(controller, scene, err) < 0)
+        return -1;
+    if (!scene->sandbox_object)
+        return 0;
+    if (batchsandbox_read(scene->sandbox_object->json, &scene->sandbox, err) < 0)
+        return error_wrap(err, "BatchSandbox %s", scene->snapshot.sandbox_name);
+    scene->seen.sandbox = &scene->sandbox;
+    return read_pods(controller, &scene->sandbox.meta, &scene->pod_objects, &scene->pods, err);
+}
+
+static enum push_secret_state judge(const struct docker_secret *secret, const char *registry)
+{
+    struct error ignored = {0}; /* the state says it */
+
+    if (strcmp(secret->type, SECRET_TYPE_DOCKER) != 0)
+        return PUSH_SECRET_WRONG_TYPE;
+    if (secret->config.length == 0)
+        return PUSH_SECRET_NO_KEY;
+    switch (docker_config_has_registry(&secret->config, registry, &ignored)) {
+    case 1:
+        return PUSH_SECRET_OK;
+    case 0:
+        return PUSH_SECRET_NO_REGISTRY;
+    default:
+        return PUSH_SECRET_NO_KEY;
+    }
+}
+
+static int check_push_secret(struct controller *controller, struct snapshot_scene *scene, struct error *err)
+{
+    const char *name = controller->config.snapshot_push_secret;
+    const char *registry = controller->config.snapshot_registry ? controller->config.snapshot_registry : "";
+    struct push_secret_check *check = &scene->seen.push_secret;
+    SCOPED_DOCKER_SECRET struct docker_secret secret = {0};
+
+    check->state = PUSH_SECRET_NOT_CONFIGURED;
+    if (!name || !*name || !sandboxsnapshot_needs_push_secret(&scene->snapshot))
+        return 0;
+    if (docker_secret_read(controller->service->cluster, scene->snapshot_object->ns, name, &secret, err) <
+        0) {
+        if (err->code != ERR_NOT_FOUND)
+            return error_wrap(err, "reading push Secret %s", name);
+        error_clear(err);
+        check->state = PUSH_SECRET_NOT_FOUND;
+        return 0;
+    }
+    check->state = judge(&secret, registry);
+    check->found_type = scene->push_secret_type = TAKE(secret.type);
+    return 0;
+}
+
+static bool is_committing(struct controller *controller, const char *ns, const char *name)
+{
+    SCOPED(object)
+    struct object *other = informer_get(informer_of(controller, KIND_SANDBOX_SNAPSHOT), ns, name);
+
+    return other &&
+           snapshot_phase_parse(json_path_string(other->json, "status.phase")) == SNAPSHOT_COMMITTING;
+}
+
+static void look_for_another(struct controller *controller, struct snapshot_scene *scene)
+{
+    const char *ns = scene->snapshot_object->ns;
+    struct json_strings names = {0};
+
+    snapshot_index_list(controller->index, ns, scene->snapshot.sandbox_name, false, &names);
+    for (size_t i = 0; i < names.count && !scene->busy_with; i++)
+        if (strcmp(names.items[i], scene->snapshot.meta.name) != 0 &&
+            is_committing(controller, ns, names.items[i]))
+            scene->busy_with = xstrdup(names.items[i]);
+    json_strings_free(&names);
+    scene->seen.busy_with = scene->busy_with;
+}
+
+int observe_snapshot(struct controller *controller, const char *ns, const char *name,
+                     struct snapshot_scene *scene, struct error *err)
+{
+    scene->snapshot_object = informer_get(informer_of(controller, KIND_SANDBOX_SNAPSHOT), ns, name);
+    if (!scene->snapshot_object)
+        return 0;
+    if (sandboxsnapshot_read(scene->snapshot_object->json, &scene->snapshot, err) < 0 ||
+        read_sandbox(controller, scene, err) < 0 || check_push_secret(controller, scene, err) < 0)
+        return -1;
+    look_for_another(controller, scene);
+    scene->seen.snapshot = &scene->snapshot;
+    scene->seen.pods = scene->pods.list;
+    scene->seen.pod_count = scene->pods.count;
+    scene->seen.commit = look_at_commit(controller, &scene->snapshot, &scene->commit);
+    return 1;
+}
+
+void snapshot_scene_done(struct snapshot_scene *scene)
+{
+    sandboxsnapshot_done(&scene->snapshot);
+    batchsandbox_done(&scene->sandbox);
+    pod_views_done(&scene->pods);
+    commit_view_done(&scene->commit);
+    object_list_done(&scene->pod_objects);
+    object_unref(scene->sandbox_object);
+    object_unref(scene->snapshot_object);
+    free(scene->push_secret_type);
+    free(scene->busy_with);
+}

@@ -1,0 +1,175 @@
+/* wake.c - which keys an event wakes; the rules are in reconcile/plan.h. Handlers run on informer threads. */
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "shared/json/json.h"
+#include "snapshot-svc/controller/controller_priv.h"
+#include "snapshot-svc/controller/outcomes.h"
+#include "snapshot-svc/model/sandboxsnapshot.h"
+
+static void wake_after(struct loop *loop, const char *ns, const char *name, int64_t delay_ms)
+{
+    SCOPED(string) char *key = xasprintf("%s/%s", ns, name);
+    workqueue_add_after(loop->queue, key, delay_ms);
+}
+
+static void wake(struct loop *loop, const char *ns, const char *name)
+{
+    wake_after(loop, ns, name, 0);
+}
+
+static void wake_snapshots_of(struct controller *controller, const char *ns, const char *sandbox,
+                              bool finished_too)
+{
+    struct json_strings names = {0};
+
+    snapshot_index_list(controller->index, ns, sandbox, finished_too, &names);
+    for (size_t i = 0; i < names.count; i++)
+        wake(&controller->snapshots, ns, names.items[i]);
+    json_strings_free(&names);
+}
+
+/* ---- BatchSandbox ---- */
+
+static void sandbox_changed(struct controller *controller, const struct object *sandbox)
+{
+    wake(&controller->sandboxes, sandbox->ns, sandbox->name);
+    wake_snapshots_of(controller, sandbox->ns, sandbox->name, false);
+}
+
+static void sandbox_added(void *self, struct object *sandbox)
+{
+    sandbox_changed(self, sandbox);
+}
+
+static void sandbox_updated(void *self, struct object *old, struct object *sandbox)
+{
+    struct controller *controller = self;
+
+    outcomes_sandbox_updated(controller->outcomes, old, sandbox);
+    sandbox_changed(controller, sandbox);
+}
+
+static void sandbox_deleted(void *self, struct object *last)
+{
+    struct controller *controller = self;
+
+    outcomes_sandbox_deleted(controller->outcomes, last);
+    sandbox_changed(controller, last);
+}
+
+/* ---- SandboxSnapshot ---- */
+
+static const char *sandbox_of(const struct object *snapshot)
+{
+    const char *sandbox = json_path_string(snapshot->json, "spec.sandboxName");
+    return sandbox ? sandbox : "";
+}
+
+static bool is_finished(const struct object *snapshot)
+{
+    return snapshot_phase_is_final(snapshot_phase_parse(json_path_string(snapshot->json, "status.phase"))) &&
+           !json_path(snapshot->json, "metadata.deletionTimestamp");
+}
+
+static void snapshot_changed(struct controller *controller, const struct object *snapshot)
+{
+    wake(&controller->snapshots, snapshot->ns, snapshot->name);
+    wake(&controller->sandboxes, snapshot->ns, sandbox_of(snapshot));
+    wake_snapshots_of(controller, snapshot->ns, sandbox_of(snapshot), false);
+}
+
+static void snapshot_added(void *self, struct object *snapshot)
+{
+    struct controller *controller = self;
+
+    snapshot_index_put(controller->index, snapshot->ns, sandbox_of(snapshot), snapshot->name,
+                       is_finished(snapshot));
+    snapshot_changed(controller, snapshot);
+}
+
+static void snapshot_updated(void *self, struct object *old, struct object *snapshot)
+{
+    struct controller *controller = self;
+
+    outcomes_snapshot_updated(controller->outcomes, old, snapshot);
+    if (strcmp(sandbox_of(old), sandbox_of(snapshot)) != 0)
+        snapshot_index_remove(controller->index, old->ns, sandbox_of(old), old->name);
+    snapshot_added(controller, snapshot);
+}
+
+static void snapshot_deleted(void *self, struct object *last)
+{
+    struct controller *controller = self;
+
+    snapshot_index_remove(controller->index, last->ns, sandbox_of(last), last->name);
+    dispatcher_forget(controller->dispatcher, last->uid);
+    snapshot_changed(controller, last);
+}
+
+/* ---- Pod ---- */
+
+/* The BatchSandbox that controls it, or NULL. Borrowed. */
+static const char *owner_of(const struct object *pod)
+{
+    size_t i;
+    json_t *owner;
+
+    json_array_foreach(json_path(pod->json, "metadata.ownerReferences"), i, owner)
+    {
+        const char *kind = json_path_string(owner, "kind");
+        if (kind && strcmp(kind, "BatchSandbox") == 0 && json_is_true(json_object_get(owner, "controller")))
+            return json_path_string(owner, "name");
+    }
+    return NULL;
+}
+
+static void pod_changed(void *self, struct object *pod)
+{
+    struct controller *controller = self;
+    const char *sandbox = owner_of(pod);
+
+    if (!sandbox)
+        return; /* somebody else's */
+    wake(&controller->sandboxes, pod->ns, sandbox);
+    wake_snapshots_of(controller, pod->ns, sandbox, false);
+}
+
+static void pod_updated(void *self, struct object *old, struct object *pod)
+{
+    const char *was = owner_of(old), *is = owner_of(pod);
+
+    if (was && (!is || strcmp(was, is) != 0))
+        pod_changed(self, old);
+    pod_changed(self, pod);
+}
+
+/* ---- ---- */
+
+void wake_for_commit(void *self, const char *ns, const char *name, int64_t delay_ms)
+{
+    struct controller *controller = self;
+    SCOPED(object)
+    struct object *snapshot = informer_get(controller->service->informers[KIND_SANDBOX_SNAPSHOT], ns, name);
+
+    wake_after(&controller->snapshots, ns, name, delay_ms);
+    if (snapshot)
+        wake_after(&controller->sandboxes, ns, sandbox_of(snapshot), delay_ms);
+}
+
+void wake_subscribe(struct controller *controller)
+{
+    struct informer *const *informers = controller->service->informers;
+    const struct informer_handler sandboxes = {
+        .added = sandbox_added, .updated = sandbox_updated, .deleted = sandbox_deleted, .self = controller};
+    const struct informer_handler snapshots = {.added = snapshot_added,
+                                               .updated = snapshot_updated,
+                                               .deleted = snapshot_deleted,
+                                               .self = controller};
+    const struct informer_handler pods = {
+        .added = pod_changed, .updated = pod_updated, .deleted = pod_changed, .self = controller};
+
+    informer_subscribe(informers[KIND_BATCH_SANDBOX], &sandboxes);
+    informer_subscribe(informers[KIND_SANDBOX_SNAPSHOT], &snapshots);
+    informer_subscribe(informers[KIND_POD], &pods);
+}
