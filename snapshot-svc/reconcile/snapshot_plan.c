@@ -231,6 +231,14 @@ static void store_progress(struct snapshot_pass *pass, const struct commit_progr
     write_status(pass);
 }
 
+/* Thaws before it says Failed: after that nobody would come back for the pod. An agent that stays away is not waited for for ever. */
+static void give_up(struct snapshot_pass *pass, const char *message)
+{
+    if (pass->now_ms < deadline_ms(pass) + OUTCOME_GRACE_MS + CANCEL_TRIES_MS)
+        cancel_commit(pass);
+    enter_failed(pass, "CommitJobFailed", "JobFailed", message);
+}
+
 static void running_step(struct snapshot_pass *pass)
 {
     const int64_t last_ms = deadline_ms(pass) + OUTCOME_GRACE_MS;
@@ -241,9 +249,7 @@ static void running_step(struct snapshot_pass *pass)
         return;
     }
     /* The agent ends a commit at its timeout itself. One that does not answers for nothing any more. */
-    enter_failed(pass, "CommitJobFailed", "JobFailed",
-                 "DeadlineExceeded: the agent did not finish within --commit-job-timeout");
-    cancel_commit(pass);
+    give_up(pass, "DeadlineExceeded: the agent did not finish within --commit-job-timeout");
 }
 
 static const struct commit_image *image_of(const struct commit_view *commit, const char *container)
@@ -275,9 +281,7 @@ static void succeeded_step(struct snapshot_pass *pass)
     struct sandboxsnapshot_status *status = &pass->status;
 
     if (!store_digests(pass)) { /* digests decide what a resume runs: without them it is no success */
-        enter_failed(pass, "CommitJobFailed", "JobFailed",
-                     "MissingDigest: the agent named no digest for a container");
-        cancel_commit(pass);
+        give_up(pass, "MissingDigest: the agent named no digest for a container");
         return;
     }
     sandboxsnapshot_set_phase(status, SNAPSHOT_SUCCEED);

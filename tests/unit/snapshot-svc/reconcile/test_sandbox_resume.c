@@ -377,7 +377,7 @@ static void a_retry_from_failed_replaces_the_broken_pod(void **state) /* K6 */
     assert_string_equal(pass_sandbox_once(world), "patch(sandbox) delete(demo-0)");
     assert_string_equal(phase_of(SANDBOX), "Failed");
     kubelet_removes_deleted_pods(world);
-    assert_string_equal(pass_sandbox_once(world), "status(Resuming) event(Resuming)");
+    assert_string_equal(pass_sandbox_once(world), "status(Resuming) event(Resuming) patch(endpoints)");
     assert_false(has_condition(SANDBOX, "ResumeFailed"));
     world_settles(world);
     assert_string_equal(phase_of(SANDBOX), "Succeed");

@@ -378,7 +378,7 @@ static void a_success_without_a_digest_is_no_success(void **state)
 
     (void)snprintf(world->commits[0].container, sizeof(world->commits[0].container), "other");
     agent_finishes(world, AGENT_SUCCEEDED, NULL);
-    assert_string_equal(pass_snapshot_once(world), "status(Failed) event(JobFailed) cancel()");
+    assert_string_equal(pass_snapshot_once(world), "cancel() status(Failed) event(JobFailed)");
     assert_false(world->commits[0].frozen);
     done(world);
 }
@@ -391,9 +391,19 @@ static void a_commit_that_never_ends_is_given_up_and_cancelled(void **state)
     world->now_ms += world->config.commit_timeout_ms + 29 * 1000;
     assert_string_equal(pass_snapshot_once(world), "status(Committing)");
     world->now_ms += 2 * 1000;
-    assert_string_equal(pass_snapshot_once(world), "status(Failed) event(JobFailed) cancel()");
+    assert_string_equal(pass_snapshot_once(world), "cancel() status(Failed) event(JobFailed)");
     assert_non_null(strstr(condition_text(SNAPSHOT, "Failed", "message"), "DeadlineExceeded"));
     assert_false(world->commits[0].frozen);
+    done(world);
+}
+
+static void an_agent_that_stays_away_does_not_keep_a_commit_for_ever(void **state)
+{
+    (void)state;
+    struct world *world = committing();
+
+    world->now_ms += world->config.commit_timeout_ms + 151 * 1000;
+    assert_string_equal(pass_snapshot_once(world), "status(Failed) event(JobFailed)");
     done(world);
 }
 
@@ -516,6 +526,7 @@ int main(void)
         cmocka_unit_test(a_failure_says_what_the_agent_said),
         cmocka_unit_test(a_success_without_a_digest_is_no_success),
         cmocka_unit_test(a_commit_that_never_ends_is_given_up_and_cancelled),
+        cmocka_unit_test(an_agent_that_stays_away_does_not_keep_a_commit_for_ever),
         cmocka_unit_test(after_a_long_outage_the_agent_is_asked_before_giving_up),
         cmocka_unit_test(a_commit_of_an_earlier_controllers_job_starts_again),
         cmocka_unit_test(a_final_phase_is_never_left),

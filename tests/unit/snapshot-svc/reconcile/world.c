@@ -380,6 +380,19 @@ void agent_loses_hold(struct world *world)
             thaw(&world->commits[i]);
 }
 
+void agent_times_out(struct world *world)
+{
+    for (size_t i = 0; i < world->commit_count; i++) {
+        struct agent_commit *commit = &world->commits[i];
+        if (commit->state != AGENT_RUNNING ||
+            world->now_ms - commit->started_ms < 2 * world->config.commit_timeout_ms)
+            continue;
+        commit->state = AGENT_FAILED;
+        commit->reason = "Timeout";
+        thaw(commit);
+    }
+}
+
 void process_restarts(struct world *world)
 {
     for (size_t i = 0; i < world->commit_count; i++)
@@ -412,7 +425,7 @@ static void start_commit(struct world *world, const struct action *action)
         return; /* refused: the dispatcher tries again later */
     assert_true(world->commit_count < COMMITS_MAX);
     commit = &world->commits[world->commit_count++];
-    *commit = (struct agent_commit){.hold = action->hold, .followed = true};
+    *commit = (struct agent_commit){.hold = action->hold, .followed = true, .started_ms = world->now_ms};
     (void)snprintf(commit->key, sizeof(commit->key), "%s", action->commit_key);
     (void)snprintf(commit->pod_uid, sizeof(commit->pod_uid), "%s", action->pod_uid);
     (void)snprintf(commit->container, sizeof(commit->container), "%s", action->targets[0].container);
@@ -823,6 +836,9 @@ static const char *run_once(struct world *world, void (*make)(struct world *, st
     (void)world_execute(world, &plan, SIZE_MAX);
     SCOPED(string) char *spelled = plan_text(&plan);
     (void)snprintf(text, sizeof(text), "%s", spelled);
+    if (world->tell && *text)
+        print_message("    %-70s now %s, snapshot %s\n", text, phase_of(world->now.sandbox),
+                      phase_of(world->now.snapshot));
     return text;
 }
 

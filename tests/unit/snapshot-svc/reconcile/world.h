@@ -23,6 +23,7 @@ struct agent_commit {
     bool followed;  /* by the dispatcher of this process */
     bool told_lost; /* the dispatcher learned that the hold is gone */
     long files;
+    int64_t started_ms;
     const char *reason;
 };
 
@@ -43,6 +44,7 @@ struct world {
     struct push_secret_check push_secret;
     json_t *events; /* reasons, in order */
     bool sandbox_was_deleted;
+    bool tell;              /* print each pass of world_settles() */
     const char *broken_law; /* the first one that did not hold */
 };
 
@@ -65,6 +67,8 @@ void kubelet_removes_deleted_pods(struct world *world);
 json_t *snapshot_appears(struct world *world, const char *phase); /* demo-pause of pause 1, owned by demo */
 void agent_finishes(struct world *world, enum agent_state state, const char *reason);
 void agent_loses_hold(struct world *world);
+void agent_times_out(
+    struct world *world); /* its own timeouts, for a commit that nobody asks about any more */
 void process_restarts(struct world *world); /* the dispatcher forgets */
 
 /* ---- planning and executing ---- */
