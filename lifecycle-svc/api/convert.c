@@ -154,6 +154,7 @@ void event_to_api(const orch_sandbox *sandbox, struct memory *memory, api_event 
         out->failed_condition = memory_text(memory, failed->type);
         out->failed_reason = memory_text(memory, failed->reason);
         out->failed_message = memory_text(memory, failed->message);
+        out->failed_at = time_to_api(failed->last_transition_unix_ms, memory);
     }
 }
 

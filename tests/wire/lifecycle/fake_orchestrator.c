@@ -108,19 +108,25 @@ const char *fake_await_created(struct fake_orchestrator *fake)
     return name;
 }
 
-void fake_await_deleted(struct fake_orchestrator *fake, const char *name)
+void fake_await_call(struct fake_orchestrator *fake, const char *call)
 {
     int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
-    char *call = xasprintf("DeleteSandbox %s", name);
     bool patient = true;
 
     lock(fake);
     while (count_calls(fake, call) == 0 && patient)
         patient = wait_for_change(fake, until_ms);
     unlock(fake);
-    free(call);
     if (!patient)
-        fail_msg("nobody deleted sandbox %s", name);
+        fail_msg("nobody called %s", call);
+}
+
+void fake_await_deleted(struct fake_orchestrator *fake, const char *name)
+{
+    char *call = xasprintf("DeleteSandbox %s", name);
+
+    fake_await_call(fake, call);
+    free(call);
 }
 
 void fake_await_watchers(struct fake_orchestrator *fake, unsigned count)
@@ -558,7 +564,7 @@ static int exec(struct rpc_call *call, const void *request, struct error *err)
 
 static int logs(struct rpc_call *call, const void *request, struct error *err)
 {
-    static const char line[] = "hello from the log\n";
+    static const char line[] = "hello from the log";
     Opensandbox__Orchestrator__V1__SandboxLogsEvent event;
 
     (void)request;

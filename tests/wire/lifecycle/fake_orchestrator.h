@@ -55,6 +55,7 @@ void fake_drop_watches(struct fake_orchestrator *fake);
 const char *
 fake_await_created(struct fake_orchestrator *fake); /* the last one's name; valid until fake_clear */
 void fake_await_deleted(struct fake_orchestrator *fake, const char *name);
+void fake_await_call(struct fake_orchestrator *fake, const char *call); /* "PauseSandbox web" */
 void fake_await_watchers(struct fake_orchestrator *fake, unsigned count);
 
 /* Recorded calls: "PauseSandbox web". Borrowed until fake_clear. */

@@ -23,6 +23,11 @@ const char *lifecycle_svc_path(void)
     return LIFECYCLE_SVC;
 }
 
+const char *stasisctl_path(void)
+{
+    return STASISCTL;
+}
+
 /* -- processes ------------------------------------------------------------------------------------------------- */
 
 static char **environment_with(const char *const *more)

@@ -65,3 +65,4 @@ struct run {
 struct run run_program(const char *const *argv, const char *const *environment);
 void run_done(struct run *run);
 const char *lifecycle_svc_path(void);
+const char *stasisctl_path(void);

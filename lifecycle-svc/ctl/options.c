@@ -1,0 +1,286 @@
+#include "lifecycle-svc/ctl/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/clock.h"
+
+static const char DEFAULT_ADDRESS[] = "127.0.0.1:8081";
+
+enum { ID_NONE, ID_WANTED };
+enum { WORDS_NONE, WORDS_WANTED };
+
+static const struct {
+    const char *name;
+    int id, words;
+} commands[] = {
+    [COMMAND_CREATE] = {"create", ID_NONE, WORDS_WANTED},
+    [COMMAND_GET] = {"get", ID_WANTED, WORDS_NONE},
+    [COMMAND_LIST] = {"list", ID_NONE, WORDS_NONE},
+    [COMMAND_PAUSE] = {"pause", ID_WANTED, WORDS_NONE},
+    [COMMAND_RESUME] = {"resume", ID_WANTED, WORDS_NONE},
+    [COMMAND_DELETE] = {"delete", ID_WANTED, WORDS_NONE},
+    [COMMAND_EXEC] = {"exec", ID_WANTED, WORDS_WANTED},
+    [COMMAND_LOGS] = {"logs", ID_WANTED, WORDS_NONE},
+    [COMMAND_HELP] = {"help", ID_NONE, WORDS_NONE},
+    [COMMAND_VERSION] = {"version", ID_NONE, WORDS_NONE},
+};
+_Static_assert(sizeof(commands) / sizeof(commands[0]) == COMMAND_MAX, "every command has a row");
+
+enum flag {
+    FLAG_ADDRESS = 256,
+    FLAG_OUTPUT,
+    FLAG_WAIT,
+    FLAG_IMAGE,
+    FLAG_ENV,
+    FLAG_METADATA,
+    FLAG_STATE,
+    FLAG_TIMEOUT,
+    FLAG_CPU,
+    FLAG_MEMORY,
+    FLAG_CONTAINER,
+    FLAG_STDIN,
+    FLAG_FOLLOW,
+    FLAG_TAIL,
+    FLAG_HELP,
+    FLAG_VERSION,
+};
+
+#define ON(command) (1u << COMMAND_##command)
+#define EVERYWHERE  (~0u)
+
+/* In the order of enum flag. */
+static const struct {
+    struct option option;
+    unsigned commands; /* where it means something */
+} flags[] = {
+    // clang-format off
+    {{"address",   required_argument, NULL, FLAG_ADDRESS},   EVERYWHERE},
+    {{"output",    required_argument, NULL, FLAG_OUTPUT},    ON(CREATE) | ON(GET) | ON(LIST) | ON(PAUSE) | ON(RESUME)},
+    {{"wait",      no_argument,       NULL, FLAG_WAIT},      ON(PAUSE) | ON(RESUME) | ON(CREATE)},
+    {{"image",     required_argument, NULL, FLAG_IMAGE},     ON(CREATE)},
+    {{"env",       required_argument, NULL, FLAG_ENV},       ON(CREATE)},
+    {{"metadata",  required_argument, NULL, FLAG_METADATA},  ON(CREATE) | ON(LIST)},
+    {{"state",     required_argument, NULL, FLAG_STATE},     ON(LIST)},
+    {{"timeout",   required_argument, NULL, FLAG_TIMEOUT},   ON(CREATE)},
+    {{"cpu",       required_argument, NULL, FLAG_CPU},       ON(CREATE)},
+    {{"memory",    required_argument, NULL, FLAG_MEMORY},    ON(CREATE)},
+    {{"container", required_argument, NULL, FLAG_CONTAINER}, ON(EXEC) | ON(LOGS)},
+    {{"stdin",     no_argument,       NULL, FLAG_STDIN},     ON(EXEC)},
+    {{"follow",    no_argument,       NULL, FLAG_FOLLOW},    ON(LOGS)},
+    {{"tail",      required_argument, NULL, FLAG_TAIL},      ON(LOGS)},
+    {{"help",      no_argument,       NULL, FLAG_HELP},      EVERYWHERE},
+    {{"version",   no_argument,       NULL, FLAG_VERSION},   EVERYWHERE},
+    // clang-format on
+};
+enum { FLAG_COUNT = sizeof(flags) / sizeof(flags[0]) };
+
+static void words_add(struct words *words, char *word)
+{
+    words->items = xrealloc_array(words->items, (size_t)words->count + 1, sizeof(*words->items));
+    words->items[words->count++] = word;
+}
+
+static int find_command(const char *name, enum ctl_command *ret_command, struct error *err)
+{
+    for (enum ctl_command command = 0; command < COMMAND_MAX; command++) {
+        if (strcmp(commands[command].name, name) != 0)
+            continue;
+        *ret_command = command;
+        return 0;
+    }
+    return error_set(err, ERR_INVALID, "unknown command \"%.60s\": see stasisctl --help", name);
+}
+
+static int read_pair(const char *flag, char *text, struct words *words, struct error *err)
+{
+    const char *equals = strchr(text, '=');
+
+    if (!equals || equals == text)
+        return error_set(err, ERR_INVALID, "--%s: want KEY=VALUE", flag);
+    words_add(words, text);
+    return 0;
+}
+
+static int read_output(const char *text, enum ctl_output *ret_output, struct error *err)
+{
+    static const char *const names[] = {
+        [OUTPUT_TABLE] = "table", [OUTPUT_JSON] = "json", [OUTPUT_YAML] = "yaml", [OUTPUT_NAME] = "name"};
+
+    for (enum ctl_output output = OUTPUT_TABLE; output <= OUTPUT_NAME; output++) {
+        if (strcmp(names[output], text) != 0)
+            continue;
+        *ret_output = output;
+        return 0;
+    }
+    return error_set(err, ERR_INVALID, "--output: want table, json, yaml or name, got \"%.40s\"", text);
+}
+
+static int read_timeout(const char *text, int64_t *ret_s, struct error *err)
+{
+    int64_t ms;
+
+    if (duration_parse(text, &ms, err) < 0)
+        return error_wrap(err, "--timeout");
+    if (ms < 60000)
+        return error_set(err, ERR_INVALID, "--timeout: want at least 1m, got %.40s", text);
+    *ret_s = ms / 1000 + (ms % 1000 != 0);
+    return 0;
+}
+
+static int read_tail(const char *text, int64_t *ret_lines, struct error *err)
+{
+    if (!*text || strlen(text) > 9 || strspn(text, "0123456789") != strlen(text) ||
+        strtol(text, NULL, 10) == 0)
+        return error_set(err, ERR_INVALID, "--tail: want a number of lines, 1 or more, got \"%.40s\"", text);
+    *ret_lines = strtol(text, NULL, 10);
+    return 0;
+}
+
+static int take_flag(struct options *options, enum flag flag, char *value, struct error *err)
+{
+    switch (flag) {
+    case FLAG_ADDRESS:
+        options->address = value;
+        return 0;
+    case FLAG_OUTPUT:
+        return read_output(value, &options->output, err);
+    case FLAG_WAIT:
+        options->wait = true;
+        return 0;
+    case FLAG_IMAGE:
+        options->image = value;
+        return 0;
+    case FLAG_ENV:
+        return read_pair("env", value, &options->env, err);
+    case FLAG_METADATA:
+        return read_pair("metadata", value, &options->metadata, err);
+    case FLAG_STATE:
+        words_add(&options->states, value);
+        return 0;
+    case FLAG_TIMEOUT:
+        return read_timeout(value, &options->timeout_s, err);
+    case FLAG_CPU:
+        options->cpu = value;
+        return 0;
+    case FLAG_MEMORY:
+        options->memory = value;
+        return 0;
+    case FLAG_CONTAINER:
+        options->container = value;
+        return 0;
+    case FLAG_STDIN:
+        options->input = true;
+        return 0;
+    case FLAG_FOLLOW:
+        options->follow = true;
+        return 0;
+    case FLAG_TAIL:
+        return read_tail(value, &options->tail_lines, err);
+    case FLAG_HELP:
+        options->command = COMMAND_HELP;
+        return 0;
+    case FLAG_VERSION:
+        options->command = COMMAND_VERSION;
+        return 0;
+    }
+    return error_set(err, ERR_INTERNAL, "flag %d has no meaning", flag);
+}
+
+/* All flags before "--"; *ret_seen has a bit for each that was given. */
+static int parse_flags(int argc, char **argv, struct options *options, unsigned *ret_seen, struct error *err)
+{
+    struct option table[FLAG_COUNT + 1] = {{0}};
+    int got;
+
+    for (int i = 0; i < FLAG_COUNT; i++)
+        table[i] = flags[i].option;
+    optind = 0; /* glibc: start anew, permute */
+    opterr = 0;
+    while ((got = getopt_long(argc, argv, ":o:", table, NULL)) != -1) {
+        if (got == '?')
+            return error_set(err, ERR_INVALID, "unknown flag \"%.60s\": see stasisctl --help%s",
+                             argv[optind - 1], "; a command's own flags go behind --");
+        if (got == ':')
+            return error_set(err, ERR_INVALID, "flag \"%.60s\" needs a value", argv[optind - 1]);
+        enum flag flag = got == 'o' ? FLAG_OUTPUT : (enum flag)got;
+        *ret_seen |= 1u << (flag - FLAG_ADDRESS);
+        if (take_flag(options, flag, optarg, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_flags(const struct options *options, unsigned seen, struct error *err)
+{
+    for (int i = 0; i < FLAG_COUNT; i++)
+        if ((seen & (1u << i)) && !(flags[i].commands & (1u << options->command)))
+            return error_set(err, ERR_INVALID, "--%s: no flag of %s", flags[i].option.name,
+                             commands[options->command].name);
+    return 0;
+}
+
+static int take_arguments(struct options *options, int argc, char **argv, struct error *err)
+{
+    const char *name = commands[options->command].name;
+    int at = 0;
+
+    if (commands[options->command].id == ID_WANTED) {
+        if (argc == 0)
+            return error_set(err, ERR_INVALID, "%s: want the id of a sandbox", name);
+        options->id = argv[at++];
+    }
+    if (at < argc)
+        return error_set(err, ERR_INVALID, "%s: unexpected argument \"%.60s\"%s", name, argv[at],
+                         commands[options->command].words == WORDS_WANTED ? "; the command goes behind --"
+                                                                          : "");
+    if (commands[options->command].words == WORDS_WANTED && options->words.count == 0)
+        return error_set(err, ERR_INVALID, "%s: want a command behind --", name);
+    if (commands[options->command].words == WORDS_NONE && options->words.count > 0)
+        return error_set(err, ERR_INVALID, "%s: takes nothing behind --", name);
+    if (options->command == COMMAND_CREATE && !options->image)
+        return error_set(err, ERR_INVALID, "create: want --image");
+    return 0;
+}
+
+/* Everything behind the first "--" is the command to run; what is before it is ours. */
+static int split_words(int argc, char **argv, struct options *options)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") != 0)
+            continue;
+        for (int word = i + 1; word < argc; word++)
+            words_add(&options->words, argv[word]);
+        return i;
+    }
+    return argc;
+}
+
+int options_parse(int argc, char **argv, struct options *options, struct error *err)
+{
+    const char *address = getenv("STASIS_ADDRESS");
+    int ours = split_words(argc, argv, options);
+    unsigned seen = 0;
+
+    options->command = COMMAND_MAX;
+    options->address = address && *address ? address : DEFAULT_ADDRESS;
+    if (parse_flags(ours, argv, options, &seen, err) < 0)
+        return -1;
+    if (options->command != COMMAND_MAX) /* --help and --version win over whatever else was said */
+        return 0;
+    if (optind == ours)
+        return error_set(err, ERR_INVALID, "want a command: see stasisctl --help");
+    if (find_command(argv[optind], &options->command, err) < 0 || check_flags(options, seen, err) < 0)
+        return -1;
+    return take_arguments(options, ours - optind - 1, argv + optind + 1, err);
+}
+
+void options_done(struct options *options)
+{
+    free(options->words.items);
+    free(options->env.items);
+    free(options->metadata.items);
+    free(options->states.items);
+}

@@ -1,0 +1,59 @@
+/* options.h - the command line of stasisctl, and its help page. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/error.h"
+
+/* What scripts may count on. An exec ends with the command's own code instead. */
+enum ctl_exit {
+    CTL_OK = 0,
+    CTL_FAILED = 1,
+    CTL_USAGE = 2,
+    CTL_NOT_FOUND = 3,
+    CTL_WRONG_STATE = 4,
+    CTL_UNREACHABLE = 5,
+    CTL_DENIED = 6,
+};
+
+enum ctl_command {
+    COMMAND_CREATE,
+    COMMAND_GET,
+    COMMAND_LIST,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_DELETE,
+    COMMAND_EXEC,
+    COMMAND_LOGS,
+    COMMAND_HELP,
+    COMMAND_VERSION,
+    COMMAND_MAX
+};
+
+enum ctl_output { OUTPUT_DEFAULT, OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_NAME };
+
+struct words {
+    char **items; /* borrowed from argv; the array is ours */
+    int count;
+};
+
+struct options {
+    enum ctl_command command;
+    const char *id;     /* set for commands that want one */
+    struct words words; /* behind "--" */
+    const char *address;
+    enum ctl_output output;
+    bool wait;
+    const char *image, *cpu, *memory, *container;
+    struct words env, metadata, states; /* "k=v" checked */
+    int64_t timeout_s;                  /* 0: none */
+    bool follow, input;
+    int64_t tail_lines; /* 0: all */
+};
+
+/* ERR_INVALID: the text says what was wanted. `options` is zeroed; texts are borrowed from argv. */
+int options_parse(int argc, char **argv, struct options *options, struct error *err);
+void options_done(struct options *options);
+
+extern const char *const CTL_HELP;

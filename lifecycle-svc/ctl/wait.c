@@ -1,0 +1,41 @@
+#include "lifecycle-svc/ctl/wait.h"
+
+#include <string.h>
+
+static bool is_in(const ctl_event *event, const char *state)
+{
+    return event->sandbox && event->sandbox->status && strcmp(event->sandbox->status->state, state) == 0;
+}
+
+static bool shows_failure(const struct wait *wait, const ctl_event *event)
+{
+    return strcmp(event->failed_condition, wait->for_pause ? "PauseFailed" : "ResumeFailed") == 0;
+}
+
+static int64_t failure_ms(const ctl_event *event)
+{
+    return event->failed_at ? event->failed_at->seconds * 1000 + event->failed_at->nanos / 1000000 : 0;
+}
+
+void wait_begin(struct wait *wait, bool for_pause, const ctl_event *before)
+{
+    *wait = (struct wait){.for_pause = for_pause};
+    if (shows_failure(wait, before))
+        wait->old_failure_ms = failure_ms(before);
+}
+
+enum wait_end wait_look(struct wait *wait, const ctl_event *event)
+{
+    if (is_in(event, wait->for_pause ? "Paused" : "Running"))
+        return WAIT_DONE;
+    if (is_in(event, "Failed") || is_in(event, "Stopping"))
+        return WAIT_FAILED;
+    if (is_in(event, "Pausing") || is_in(event, "Resuming")) {
+        wait->moved = true;
+        return WAIT_ON;
+    }
+    /* Back where it began. A watch may skip states, so a newer failure counts even when no move was seen. */
+    if (shows_failure(wait, event) && (wait->moved || failure_ms(event) > wait->old_failure_ms))
+        return WAIT_FAILED;
+    return WAIT_ON;
+}

@@ -1,0 +1,19 @@
+/* wait.h - is a pause or resume over, and how did it end? Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lifecycle-svc/ctl/ctl.h"
+
+struct wait {
+    bool for_pause;
+    bool moved;             /* Pausing or Resuming was seen: a failure shown now is this one's */
+    int64_t old_failure_ms; /* when the failure happened that was there before; 0: none was */
+};
+
+enum wait_end { WAIT_ON, WAIT_DONE, WAIT_FAILED };
+
+/* `before`: the event before the operation was asked for. */
+void wait_begin(struct wait *wait, bool for_pause, const ctl_event *before);
+enum wait_end wait_look(struct wait *wait, const ctl_event *event);

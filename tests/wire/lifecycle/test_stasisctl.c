@@ -1,0 +1,365 @@
+/* stasisctl against a real lifecycle-svc: output, exit codes, waiting. */
+#include "tests/wire/lifecycle/stand.h"
+
+#include <pthread.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/cleanup.h"
+#include "shared/json/json.h"
+
+static const struct fake_sandbox web = {
+    .name = "web",
+    .phase = "Succeed",
+    .endpoints = "[\"10.0.0.7\"]",
+    .template_json = "{\"spec\":{\"containers\":[{\"image\":\"busybox\",\"command\":[\"sleep\",\"9\"]}]}}",
+    .labels = {{"opensandbox.io/id", "web"}, {"team", "blue"}},
+    .created_ms = 1763303070000,
+};
+
+enum { MAX_WORDS = 32 };
+
+/* Runs `stasisctl words...` against the stand. */
+static struct run ctl_at(const char *address, const char *key, const char *words)
+{
+    SCOPED(string) char *copy = xstrdup(words), *address_variable = xasprintf("STASIS_ADDRESS=%s", address);
+    SCOPED(string) char *key_variable = xasprintf("OPEN_SANDBOX_API_KEY=%s", key);
+    const char *environment[] = {address_variable, key_variable, NULL};
+    const char *argv[MAX_WORDS] = {stasisctl_path()};
+    size_t count = 1;
+
+    for (char *save, *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+        argv[count++] = word;
+    return run_program(argv, environment);
+}
+
+static struct run ctl(const struct stand *stand, const char *words)
+{
+    SCOPED(string) char *address = xasprintf("127.0.0.1:%d", stand->grpc_port);
+
+    return ctl_at(address, STAND_KEY, words);
+}
+
+#define SCOPED_RUN __attribute__((cleanup(run_done)))
+
+static void expect_exit(const struct run *run, int code, const char *file, int line)
+{
+    if (run->exit_code == code)
+        return;
+    print_error("want exit code %d, got %d: %s%s\n", code, run->exit_code, run->output, run->errors);
+    _fail(file, line);
+}
+#define assert_exit(run, code) expect_exit((run), (code), __FILE__, __LINE__)
+
+static void exit_codes_tell_what_went_wrong(void **state)
+{
+    static const struct {
+        const char *words;
+        int code;
+        const char *says;
+    } rows[] = {
+        {"", 2, "want a command"},
+        {"fly", 2, "unknown command"},
+        {"get", 2, "want the id"},
+        {"get web more", 2, "unexpected argument"},
+        {"get --image x web", 2, "no flag of get"},
+        {"get --nonsense web", 2, "unknown flag"},
+        {"create -- sleep 9", 2, "want --image"},
+        {"create --image busybox", 2, "behind --"},
+        {"create --image busybox --timeout 5s -- a", 2, "at least 1m"},
+        {"create --image busybox --env A -- a", 2, "KEY=VALUE"},
+        {"create --image busybox --metadata opensandbox.io/a=b -- a", 2, "reserved"},
+        {"list -o paper", 2, "table, json, yaml or name"},
+        {"get none", 3, "KUBERNETES::SANDBOX_NOT_FOUND"},
+        {"exec none -- ls", 0, ""},
+        {"exec stopped -- ls", 4, "no running pod"},
+        {"delete none", 3, "not found"},
+        {"pause none --wait", 3, "not found"},
+        {"--help", 0, ""},
+        {"get web --version", 0, ""},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        SCOPED_RUN struct run run = ctl(*state, rows[i].words);
+
+        print_message("stasisctl %s\n", rows[i].words);
+        assert_exit(&run, rows[i].code);
+        assert_contains(run.errors, rows[i].says);
+    }
+}
+
+static void an_unreachable_service_is_5_and_a_wrong_key_6(void **state)
+{
+    const struct stand *stand = *state;
+    SCOPED(string) char *address = xasprintf("127.0.0.1:%d", stand->grpc_port);
+    SCOPED_RUN struct run away = ctl_at("unix:/tmp/stasis-nobody-listens-here.sock", STAND_KEY, "get web");
+    SCOPED_RUN struct run stranger = ctl_at(address, "", "get web");
+    SCOPED_RUN struct run liar = ctl_at(address, "wrong", "pause web --wait");
+
+    assert_exit(&away, 5);
+    assert_contains(away.errors, "lifecycle-svc");
+    assert_exit(&stranger, 6);
+    assert_contains(stranger.errors, "MISSING_API_KEY");
+    assert_exit(&liar, 6);
+    assert_contains(liar.errors, "INVALID_API_KEY");
+}
+
+static void a_wrong_state_is_4(void **state)
+{
+    struct stand *stand = *state;
+
+    fake_put(stand->fake, &web);
+    fake_on_pause(stand->fake, ERR_STATE, "sandbox is already paused");
+    SCOPED_RUN struct run run = ctl(stand, "pause --wait web");
+    assert_exit(&run, 4);
+    assert_contains(run.errors, "already paused");
+}
+
+static void create_prints_the_id_and_sends_everything(void **state)
+{
+    struct stand *stand = *state;
+    SCOPED_RUN struct run run =
+        ctl(stand, "create --image busybox --env A=b=c --metadata team=blue --timeout 10m "
+                   "--cpu 500m --memory 64Mi -- sh -c --wait");
+    SCOPED(string) char *id = xasprintf("%s\n", fake_await_created(stand->fake));
+
+    assert_exit(&run, 0);
+    assert_string_equal(run.output, id);
+    assert_string_equal(fake_created_label(stand->fake, "team"), "blue");
+    assert_contains(fake_created_template(stand->fake), "\"command\":[\"sh\",\"-c\",\"--wait\"]");
+    assert_contains(fake_created_template(stand->fake), "{\"name\":\"A\",\"value\":\"b=c\"}");
+    assert_contains(fake_created_template(stand->fake), "\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\"}");
+    assert_int_not_equal(fake_created_expiry_ms(stand->fake), 0);
+}
+
+static void every_output_shows_the_sandbox(void **state)
+{
+    struct stand *stand = *state;
+
+    fake_put(stand->fake, &web);
+    SCOPED_RUN struct run table = ctl(stand, "get web");
+    SCOPED_RUN struct run json = ctl(stand, "get web -o json");
+    SCOPED_RUN struct run yaml = ctl(stand, "get web --output=yaml");
+    SCOPED_RUN struct run name = ctl(stand, "list -o name --metadata team=blue --state Running");
+    SCOPED(json) json_t *document = NULL;
+    struct error err = {0};
+
+    assert_contains(table.output, "ID   STATE    IMAGE    AGE");
+    assert_contains(table.output, "web  Running  busybox");
+    assert_ok(json_parse(json.output, strlen(json.output), "output", &document, &err), &err);
+    assert_string_equal(json_path_string(document, "status.state"), "Running");
+    assert_string_equal(json_path_string(document, "createdAt"), "2025-11-16T14:24:30Z");
+    assert_contains(yaml.output, "id: \"web\"\nstatus:\n  state: \"Running\"\n");
+    assert_contains(yaml.output, "entrypoint:\n  - \"sleep\"\n  - \"9\"\n");
+    assert_string_equal(name.output, "web\n");
+}
+
+static void a_list_goes_through_all_pages(void **state)
+{
+    static char names[205][16];
+    struct stand *stand = *state;
+    int lines = 0;
+
+    for (int i = 0; i < 205; i++) {
+        snprintf(names[i], sizeof(names[i]), "s%d", i);
+        fake_put(stand->fake, &(struct fake_sandbox){.name = names[i], .phase = "Paused", .created_ms = i});
+    }
+    SCOPED_RUN struct run run = ctl(stand, "list -o name");
+    for (const char *c = run.output; *c; c++)
+        lines += *c == '\n';
+    assert_exit(&run, 0);
+    assert_int_equal(lines, 205);
+}
+
+static void exec_passes_output_and_the_commands_exit_code_on(void **state)
+{
+    SCOPED_RUN struct run run = ctl(*state, "exec web -- exit 7");
+
+    assert_exit(&run, 7);
+    assert_string_equal(run.output, "exit\n7\n");
+    assert_string_equal(run.errors, "complaint\n");
+}
+
+static void logs_are_shown(void **state)
+{
+    SCOPED_RUN struct run run = ctl(*state, "logs web --tail 5");
+
+    assert_exit(&run, 0);
+    assert_string_equal(run.output, "hello from the log\n");
+}
+
+/* -- waiting: the command on its own thread, the world changed by the test ------------------------------------------ */
+
+struct running {
+    const struct stand *stand;
+    const char *words;
+    struct run run;
+    pthread_t thread;
+};
+
+static void *run_ctl(void *arg)
+{
+    struct running *running = arg;
+
+    running->run = ctl(running->stand, running->words);
+    return NULL;
+}
+
+static void begin(struct running *running, struct stand *stand, const char *words)
+{
+    running->stand = stand;
+    running->words = words;
+    assert_int_equal(pthread_create(&running->thread, NULL, run_ctl, running), 0);
+}
+
+static void put_phase(struct stand *stand, const char *phase)
+{
+    struct fake_sandbox sandbox = web;
+
+    sandbox.phase = phase;
+    fake_put(stand->fake, &sandbox);
+}
+
+static void put_failure(struct stand *stand, const char *phase, const char *type, const char *message,
+                        int64_t at_ms)
+{
+    struct fake_sandbox sandbox = web;
+
+    sandbox.phase = phase;
+    sandbox.conditions[0] = (struct fake_condition){type, NULL, "PushFailed", message, at_ms};
+    fake_put(stand->fake, &sandbox);
+}
+
+static void pause_waits_until_paused_and_names_the_image(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+    struct fake_sandbox pushing = web, paused = web;
+
+    put_phase(stand, "Succeed");
+    begin(&running, stand, "pause --wait web");
+    fake_await_call(stand->fake, "PauseSandbox web");
+    put_phase(stand, "Pausing");
+    pushing.phase = "Pausing";
+    pushing.progress_phase = "Pushing";
+    pushing.bytes_pushed = 3 << 20;
+    fake_put(stand->fake, &pushing);
+    paused.phase = "Paused";
+    paused.image = "reg/web-sandbox:snap-gen1";
+    paused.image_digest = "sha256:abc";
+    fake_put(stand->fake, &paused);
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 0);
+    assert_contains(running.run.output, "web paused");
+    assert_contains(running.run.output, "sandbox: reg/web-sandbox:snap-gen1@sha256:abc");
+    assert_contains(running.run.errors, "Paused");
+    run_done(&running.run);
+}
+
+static void a_failed_pause_is_1_with_its_reason(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+
+    put_phase(stand, "Succeed");
+    begin(&running, stand, "pause web --wait");
+    fake_await_call(stand->fake, "PauseSandbox web");
+    put_failure(stand, "Succeed", "PauseFailed", "registry answered 401", 5000);
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 1);
+    assert_contains(running.run.errors, "PushFailed: registry answered 401");
+    run_done(&running.run);
+}
+
+static void an_older_failure_is_not_taken_for_this_one(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+
+    put_failure(stand, "Succeed", "PauseFailed", "the old one", 5000);
+    begin(&running, stand, "pause web --wait");
+    fake_await_call(stand->fake, "PauseSandbox web");
+    put_failure(stand, "Succeed", "PauseFailed", "the old one",
+                5000); /* some other change, the failure still there */
+    put_phase(stand, "Paused");
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 0);
+    run_done(&running.run);
+}
+
+static void resume_waits_until_running_or_fails_with_the_reason(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+
+    put_phase(stand, "Paused");
+    begin(&running, stand, "resume web --wait");
+    fake_await_call(stand->fake, "ResumeSandbox web");
+    put_phase(stand, "Resuming");
+    put_phase(stand, "Succeed");
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 0);
+    assert_string_equal(running.run.output, "web running\n");
+    run_done(&running.run);
+
+    fake_clear(stand->fake);
+    put_phase(stand, "Paused");
+    begin(&running, stand, "resume web --wait");
+    fake_await_call(stand->fake, "ResumeSandbox web");
+    put_failure(stand, "Failed", "ResumeFailed", "image is gone", 7000);
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 1);
+    assert_contains(running.run.errors, "image is gone");
+    run_done(&running.run);
+}
+
+static void a_restart_of_the_orchestrator_does_not_end_the_wait(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+
+    put_phase(stand, "Succeed");
+    begin(&running, stand, "pause web --wait");
+    fake_await_call(stand->fake, "PauseSandbox web");
+    fake_drop_watches(stand->fake);
+    put_phase(stand, "Paused");
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 0);
+    run_done(&running.run);
+}
+
+static void a_sandbox_deleted_meanwhile_ends_the_wait_with_3(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+
+    put_phase(stand, "Succeed");
+    begin(&running, stand, "pause web --wait");
+    fake_await_call(stand->fake, "PauseSandbox web");
+    fake_remove(stand->fake, "web");
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 3);
+    run_done(&running.run);
+}
+
+#define WITH_STAND(test) cmocka_unit_test_setup(test, stand_setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_STAND(exit_codes_tell_what_went_wrong),
+        WITH_STAND(an_unreachable_service_is_5_and_a_wrong_key_6),
+        WITH_STAND(a_wrong_state_is_4),
+        WITH_STAND(create_prints_the_id_and_sends_everything),
+        WITH_STAND(every_output_shows_the_sandbox),
+        WITH_STAND(a_list_goes_through_all_pages),
+        WITH_STAND(exec_passes_output_and_the_commands_exit_code_on),
+        WITH_STAND(logs_are_shown),
+        WITH_STAND(pause_waits_until_paused_and_names_the_image),
+        WITH_STAND(a_failed_pause_is_1_with_its_reason),
+        WITH_STAND(an_older_failure_is_not_taken_for_this_one),
+        WITH_STAND(resume_waits_until_running_or_fails_with_the_reason),
+        WITH_STAND(a_restart_of_the_orchestrator_does_not_end_the_wait),
+        WITH_STAND(a_sandbox_deleted_meanwhile_ends_the_wait_with_3),
+    };
+    return cmocka_run_group_tests(tests, stand_setup_group, stand_teardown_group);
+}
