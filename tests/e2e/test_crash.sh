@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# test_crash.sh BIN - kill -9 of each service in the middle of a pause, at each phase of it, then a restart.
+#
+# The law: the sandbox ends Running or Paused, with every write that was acknowledged to the outside; nothing is frozen,
+# nothing is left. The writer in the sandbox appends a number to a file and then tells it to a listener outside, so the
+# last number that the listener heard must be in the file, and the file must have no hole.
+set -u
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Listens on the bridge's own address, where only this stack's sandboxes can reach it.
+gateway() { printf '%s.1\n' "${STACK_SUBNET%.*}"; }
+start_listener()
+{
+    LISTENER_PORT=$(stack_free_port)
+    ACKNOWLEDGED=$(mktemp "$E2E_DIR/acknowledged.XXXXXX")
+    busybox nc -lk -s "$(gateway)" -p "$LISTENER_PORT" </dev/null >"$ACKNOWLEDGED" 2>/dev/null &
+    LISTENER_PID=$!
+}
+start_writer() # ID
+{
+    stasis exec "$1" -- sh -c "(i=0; while :; do i=\$((i + 1)); echo \$i >>/written; echo \$i; done | nc $(gateway) $LISTENER_PORT) >/dev/null 2>&1 </dev/null &"
+    until [ "$(wc -l <"$ACKNOWLEDGED")" -gt 100 ]; do :; done
+}
+
+# Every number up to at least the last acknowledged one, in order.
+writes_are_all_there() # ID
+{
+    local last
+    last=$(sed '$d' "$ACKNOWLEDGED" | tail -n 1) # the very last line may be half a number
+    stasis exec "$1" -- awk -v last="$last" '
+        $1 != NR { print "line " NR " is " $1; exit 1 }
+        END { if (NR < last) { print "acknowledged up to " last ", found " NR; exit 1 } }' /written
+}
+
+# Begins a pause and returns once its progress shows the phase (or it is over: fast machines).
+pause_until() # ID PHASE
+{
+    local log=$E2E_DIR/progress
+    : >"$log"
+    stasis pause "$1" --wait >"$log" 2>&1 &
+    PAUSE_PID=$!
+    tail -n +1 -f --pid="$PAUSE_PID" "$log" | grep -m1 -iE "$2|paused" >/dev/null || :
+}
+
+ends_running_or_paused_with_all_files() # ID
+{
+    local state
+    state=$(stasis wait "$1" Running,Paused -o name)
+    if [ "$state" = Paused ]; then
+        stasis resume "$1" --wait
+    fi
+    writes_are_all_there "$1"
+    # And it can be paused and resumed again.
+    stasis pause "$1" --wait
+    stasis resume "$1" --wait
+    writes_are_all_there "$1"
+    nothing_is_left
+}
+
+killed_while() # SERVICE PHASE
+{
+    local id
+    id=$(new_sandbox)
+    stasis exec "$id" -- dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null
+    start_listener
+    start_writer "$id"
+    pause_until "$id" "$2"
+    stack_service_kill "$1"
+    stack_service_start "$1"
+    kill "$PAUSE_PID" 2>/dev/null || :
+    ends_running_or_paused_with_all_files "$id"
+    kill "$LISTENER_PID"
+    stasis delete "$id"
+}
+
+e2e_begin crash "$1"
+for service in snapshot lifecycle agent; do
+    for phase in pausing capturing pushing; do
+        eval "kill_${service}_$phase() { killed_while $service $phase; }"
+        it "$service killed while $phase: Running or Paused with every acknowledged write" "kill_${service}_$phase"
+    done
+done
+
+all_at_once()
+{
+    local id service
+    id=$(new_sandbox)
+    stasis exec "$id" -- dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null
+    start_listener
+    start_writer "$id"
+    pause_until "$id" capturing
+    for service in snapshot lifecycle agent; do stack_service_kill "$service"; done
+    for service in agent snapshot lifecycle; do stack_service_start "$service"; done
+    ends_running_or_paused_with_all_files "$id"
+    kill "$LISTENER_PID"
+    stasis delete "$id"
+}
+it "all three services killed at once: Running or Paused with every acknowledged write" all_at_once
+
+no_write_is_lost_when_nothing_crashes()
+{
+    local id n
+    id=$(new_sandbox)
+    start_listener
+    start_writer "$id"
+    for n in 1 2 3; do
+        stasis pause "$id" --wait
+        stasis resume "$id" --wait
+        writes_are_all_there "$id"
+    done
+    kill "$LISTENER_PID"
+    stasis delete "$id"
+}
+it "no acknowledged write is lost by a pause" no_write_is_lost_when_nothing_crashes
+e2e_end
