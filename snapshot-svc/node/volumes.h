@@ -1,0 +1,30 @@
+/* volumes.h - a pod's volumes as folders of this machine: emptyDir and hostPath.
+ * An emptyDir is <volumes_dir>/<pod uid>/<volume>; it lives as long as the pod. */
+#pragma once
+
+#include <jansson.h>
+
+#include "shared/base/error.h"
+#include "shared/json/json.h"
+
+struct volume {
+    char *name, *path; /* on this machine */
+    char *type;        /* of a hostPath: "Directory", ...; "" unchecked; NULL: an emptyDir */
+};
+
+struct volumes {
+    struct volume *items;
+    size_t count;
+};
+
+/* Pure. Fills the zeroed struct. ERR_INVALID, InvalidPod: another kind of volume. */
+int volumes_read(const json_t *pod_spec, const char *volumes_dir, const char *pod_uid,
+                 struct volumes *ret_volumes, struct json_strings *ignored, struct error *err);
+void volumes_done(struct volumes *volumes);
+#define SCOPED_VOLUMES __attribute__((cleanup(volumes_done)))
+const struct volume *volumes_get(const struct volumes *volumes, const char *name); /* NULL: none */
+
+/* Makes what is to be made, and looks for what must be there. Repeatable. */
+int volumes_prepare(const struct volumes *volumes, struct error *err);
+/* Removes the pod's emptyDirs, whatever is in them. No container may use them any more. */
+int volumes_remove(const char *volumes_dir, const char *pod_uid, struct error *err);
