@@ -1,0 +1,148 @@
+#include "snapshot-svc/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "snapshot-svc/concurrency.h"
+
+#define AT(member) offsetof(struct settings, member)
+/* clang-format off */
+#define UNUSED(flag)        {flag, NULL, CONFIG_IGNORED, 0, NULL, NULL, false}
+#define UNUSED_SWITCH(flag) {flag, NULL, CONFIG_IGNORED_BOOL, 0, NULL, NULL, false}
+
+static const struct config_option options[] = {
+    {"cluster", "STASIS_CLUSTER", CONFIG_STRING, AT(cluster_name), "local",
+     "Where the objects live: local (a SQLite file; pods run on this machine) or kubernetes.", false},
+    {"address", "STASIS_SNAPSHOT_ADDRESS", CONFIG_STRING, AT(address), "unix:/run/stasis/snapshot.sock",
+     "Where the service serves gRPC: unix:/path or loopback host:port.", false},
+    {"namespace", "POD_NAMESPACE", CONFIG_STRING, AT(ns), "default", "Namespace of the sandboxes.", false},
+    {"state-dir", "STASIS_STATE_DIR", CONFIG_STRING, AT(state_dir), "/var/lib/stasis/snapshot",
+     "local: folder of the SQLite file and of pod volumes; one service at a time.", false},
+    {"secrets-dir", "STASIS_SECRETS_DIR", CONFIG_STRING, AT(secrets_dir), "/etc/stasis/secrets",
+     "local: Secrets, one folder each with one file per key.", false},
+    {"agent-address", "STASIS_AGENT_ADDRESS", CONFIG_STRING, AT(agent_address), "unix:/run/stasis/agent.sock",
+     "local: where this machine's committer-agent serves gRPC.", false},
+    {"node-name", "NODE_NAME", CONFIG_STRING, AT(node_name), NULL, "local: name of this machine; its host name unless set.",
+     false},
+    {"snapshot-registry", "SNAPSHOT_REGISTRY", CONFIG_STRING, AT(snapshot_registry), "",
+     "Registry and path that snapshot images are pushed to: host:port/path. Without it snapshots fail.", false},
+    {"snapshot-registry-insecure", "SNAPSHOT_REGISTRY_INSECURE", CONFIG_BOOL, AT(snapshot_registry_insecure), "false",
+     "Allow plain HTTP and untrusted TLS towards the registry.", false},
+    {"snapshot-push-secret", NULL, CONFIG_STRING, AT(snapshot_push_secret), "",
+     "Secret (kubernetes.io/dockerconfigjson) to push with; empty pushes anonymously.", false},
+    {"resume-pull-secret", NULL, CONFIG_STRING, AT(resume_pull_secret), "",
+     "Secret that a resumed sandbox pulls its images with; empty adds none.", false},
+    {"commit-job-timeout", NULL, CONFIG_DURATION, AT(commit_timeout_ms), "10m", "A commit that takes longer fails.", false},
+    {"concurrency", NULL, CONFIG_STRING, AT(concurrency), "batchsandbox=32;pool=16",
+     "Workers of each controller; sandboxsnapshot=8 unless named.", false},
+    {"health-probe-bind-address", NULL, CONFIG_STRING, AT(health_address), ":8081",
+     "host:port of /healthz and /readyz; 0 is off.", false},
+    {"metrics-bind-address", NULL, CONFIG_STRING, AT(metrics_address), "0", "host:port of /metrics; 0 is off.", false},
+    {"shutdown-grace", NULL, CONFIG_DURATION, AT(shutdown_grace_ms), "5s",
+     "How long running requests may go on after SIGTERM.", false},
+    {"log-level", "STASIS_LOG_LEVEL", CONFIG_STRING, AT(log_level_name), "info", "debug, info, warn or error.", false},
+    {"log-format", "STASIS_LOG_FORMAT", CONFIG_STRING, AT(log_format_name), "json", "json or human.", false},
+
+    /* Of OpenSandbox's controller, without a meaning here: no commit Jobs, no webhooks, no cached creations to wait
+     * for, logs on stderr. */
+    UNUSED("image-committer-image"), UNUSED("containerd-socket-path"),
+    UNUSED_SWITCH("leader-elect"), UNUSED("kubeconfig"), UNUSED("kube-client-qps"), UNUSED("kube-client-burst"),
+    UNUSED("expectation-timeout"),
+    UNUSED_SWITCH("metrics-secure"), UNUSED("metrics-cert-path"), UNUSED("metrics-cert-name"), UNUSED("metrics-cert-key"),
+    UNUSED("webhook-cert-path"), UNUSED("webhook-cert-name"), UNUSED("webhook-cert-key"), UNUSED_SWITCH("enable-http2"),
+    UNUSED_SWITCH("enable-file-log"), UNUSED("log-file-path"), UNUSED("log-max-size"), UNUSED("log-max-backups"),
+    UNUSED("log-max-age"), UNUSED_SWITCH("log-compress"),
+    UNUSED_SWITCH("zap-devel"), UNUSED("zap-encoder"), UNUSED("zap-log-level"), UNUSED("zap-stacktrace-level"),
+    UNUSED("zap-time-encoding"),
+    CONFIG_END,
+};
+/* clang-format on */
+#undef AT
+
+static const struct config_program program = {
+    .name = "snapshot-svc",
+    .synopsis = "[flags]",
+    .about = "Reconciles BatchSandboxes and SandboxSnapshots, and serves opensandbox.orchestrator.v1.\n"
+             "Killed at any moment and started again, it goes on where it was.",
+    .options = options,
+};
+
+static int start_logging(const struct settings *settings, struct error *err)
+{
+    enum log_level level;
+    enum log_format format;
+
+    if (log_level_parse(settings->log_level_name, &level, err) < 0)
+        return error_wrap(err, "--log-level");
+    if (log_format_parse(settings->log_format_name, &format, err) < 0)
+        return error_wrap(err, "--log-format");
+    log_setup("snapshot-svc", level, format);
+    return 0;
+}
+
+static int check_backend(struct settings *settings, struct error *err)
+{
+    if (strcmp(settings->cluster_name, "local") == 0) {
+        settings->backend = CLUSTER_LOCAL;
+        return 0;
+    }
+    if (strcmp(settings->cluster_name, "kubernetes") == 0)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "--cluster=kubernetes is not built into this version: use --cluster=local");
+    return error_set(err, ERR_INVALID, "--cluster: want local or kubernetes, got \"%.40s\"",
+                     settings->cluster_name);
+}
+
+static int check_workers(struct settings *settings, struct error *err)
+{
+    struct concurrency concurrency = {.sandboxes = 32, .snapshots = 8, .pools = 16};
+
+    if (concurrency_parse(settings->concurrency, &concurrency, err) < 0)
+        return error_wrap(err, "--concurrency");
+    settings->sandbox_workers = concurrency.sandboxes;
+    settings->snapshot_workers = concurrency.snapshots;
+    return 0;
+}
+
+static int check_duration(const char *flag, int64_t value_ms, int64_t low_ms, struct error *err)
+{
+    if (value_ms < low_ms || value_ms > 24 * 3600 * 1000)
+        return error_set(err, ERR_INVALID, "%s: want %lld s to 24 h", flag, (long long)low_ms / 1000);
+    return 0;
+}
+
+/* Node names are lowercase. */
+static int default_node_name(struct settings *settings, struct error *err)
+{
+    if (settings->node_name && *settings->node_name)
+        return 0;
+    if (gethostname(settings->host_name, sizeof(settings->host_name) - 1) < 0)
+        return error_sys(err, errno, "--node-name: the host name");
+    for (char *c = settings->host_name; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    settings->node_name = settings->host_name;
+    return 0;
+}
+
+int settings_load(struct settings *settings, int argc, char **argv, enum config_outcome *ret_outcome,
+                  struct error *err)
+{
+    int arguments = 0;
+
+    if (config_load(&program, argc, argv, settings, &arguments, ret_outcome, err) < 0)
+        return -1;
+    if (*ret_outcome == CONFIG_EXIT_OK)
+        return 0;
+    if (arguments > 0)
+        return error_set(err, ERR_INVALID,
+                         "unexpected argument \"%.80s\": snapshot-svc has flags only, see --help", argv[1]);
+    if (start_logging(settings, err) < 0 || check_backend(settings, err) < 0 ||
+        check_workers(settings, err) < 0 ||
+        check_duration("--commit-job-timeout", settings->commit_timeout_ms, 1000, err) < 0 ||
+        check_duration("--shutdown-grace", settings->shutdown_grace_ms, 0, err) < 0)
+        return -1;
+    settings->commit_timeout_ms -= settings->commit_timeout_ms % 1000; /* the contract counts whole seconds */
+    return default_node_name(settings, err);
+}

@@ -1,0 +1,32 @@
+/* settings.h - the flags, environment and defaults of snapshot-svc.
+ * Spec: contract/controller-behaviour.md §1; what concerns commit Jobs, webhooks or log files is accepted and unused,
+ * so that the arguments of existing Deployments keep working. */
+#pragma once
+
+#include "shared/config/config.h"
+#include "shared/log/log.h"
+
+enum cluster_backend { CLUSTER_LOCAL, CLUSTER_KUBERNETES };
+
+struct settings {
+    const char *cluster_name;
+    const char *address; /* gRPC: "unix:/path" or loopback host:port */
+    const char *ns;
+    const char *state_dir, *secrets_dir;
+    const char *agent_address, *node_name;
+    const char *snapshot_registry, *snapshot_push_secret, *resume_pull_secret;
+    bool snapshot_registry_insecure;
+    int64_t commit_timeout_ms, shutdown_grace_ms;
+    const char *concurrency;
+    const char *health_address, *metrics_address;
+    const char *log_level_name, *log_format_name;
+
+    /* Checked, from the texts above. */
+    enum cluster_backend backend;
+    unsigned sandbox_workers, snapshot_workers;
+    char host_name[256]; /* node_name's default */
+};
+
+/* Reads argv (config_load), checks what spans members, and sets the logging up. */
+int settings_load(struct settings *settings, int argc, char **argv, enum config_outcome *ret_outcome,
+                  struct error *err);
