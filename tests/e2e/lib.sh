@@ -43,7 +43,7 @@ it()
     local sentence=$1 body=$2 log
     log=$E2E_DIR/case.log
     printf '[ RUN      ] %s\n' "$sentence"
-    if (set -euo pipefail; "$body") >"$log" 2>&1; then
+    if (set -euo pipefail; "$body") >"$log" 2>&1 </dev/null; then
         printf '[       OK ] %s\n' "$sentence"
         E2E_PASSED=$((E2E_PASSED + 1))
     else

@@ -232,7 +232,7 @@ exec_and_logs_reach_the_sandbox()
 {
     local id status=0
     id=$(stasis create --image "$IMAGE" -o name -- sh -c 'echo started; echo problem >&2; exec sleep infinity')
-    want "exec output" "in out" "$(echo in | stasis exec "$id" -- sh -c 'printf "%s out" "$(cat)"')"
+    want "exec output" "in out" "$(echo in | stasis exec "$id" --stdin -- sh -c 'printf "%s out" "$(cat)"')"
     stasis exec "$id" -- sh -c 'exit 7' || status=$?
     want "exit code" 7 "$status"
     want_in started "$(stasis logs "$id")"
