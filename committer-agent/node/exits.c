@@ -7,6 +7,8 @@
 
 #include "shared/base/alloc.h"
 
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough" /* uthash's hash function, as clang sees it */
+
 /* A note goes when its container's record is deleted. Should such an event ever be lost, the oldest notes go.
  */
 enum { EXITS_MAX = 8192 };

@@ -207,7 +207,7 @@ static int take_exec_event(const Opensandbox__Committer__V1__ExecEvent *event, s
 }
 
 static int exec_request(struct world *world, Opensandbox__Committer__V1__ExecRequest *request,
-                        struct executed *ret_executed, struct error *err)
+                        int64_t client_timeout_ms, struct executed *ret_executed, struct error *err)
 {
     Opensandbox__Committer__V1__PodRef ref = ref_of(world);
     Opensandbox__Committer__V1__ExecEvent *event = NULL;
@@ -216,7 +216,8 @@ static int exec_request(struct world *world, Opensandbox__Committer__V1__ExecReq
 
     *ret_executed = (struct executed){.exit_code = -1};
     request->pod = &ref;
-    if (rpc_stream_open(world->channel, SERVICE, "Exec", &request->base, &stream, NULL, err) < 0)
+    if (rpc_stream_open(world->channel, SERVICE, "Exec", &request->base, &stream,
+                        &(struct rpc_call_options){.timeout_ms = client_timeout_ms}, err) < 0)
         return -1;
     while ((got = rpc_stream_next(stream, &event, err)) == 1) {
         assert_int_equal(take_exec_event(event, ret_executed), 0);
@@ -233,7 +234,7 @@ int exec_words(struct world *world, char **words, size_t count, struct executed 
 
     request.command = words;
     request.n_command = count;
-    return exec_request(world, &request, ret_executed, err);
+    return exec_request(world, &request, 0, ret_executed, err);
 }
 
 int exec_script(struct world *world, const char *script, const char *input, size_t input_length,
@@ -247,7 +248,18 @@ int exec_script(struct world *world, const char *script, const char *input, size
     request.n_command = 3;
     request.stdin = (ProtobufCBinaryData){.data = (uint8_t *)input, .len = input_length};
     request.timeout_ms = timeout_ms;
-    return exec_request(world, &request, ret_executed, err);
+    return exec_request(world, &request, 0, ret_executed, err);
+}
+
+int exec_script_for(struct world *world, const char *script, int64_t client_timeout_ms,
+                    struct executed *ret_executed, struct error *err)
+{
+    Opensandbox__Committer__V1__ExecRequest request = OPENSANDBOX__COMMITTER__V1__EXEC_REQUEST__INIT;
+    char *words[] = {(char *)"sh", (char *)"-c", (char *)script};
+
+    request.command = words;
+    request.n_command = 3;
+    return exec_request(world, &request, client_timeout_ms, ret_executed, err);
 }
 
 void executed_done(struct executed *executed)

@@ -48,6 +48,9 @@ struct executed {
 /* script as sh -c in the container "main". */
 int exec_script(struct world *world, const char *script, const char *input, size_t input_length,
                 int64_t timeout_ms, struct executed *ret_executed, struct error *err);
+/* The same, but it is the client that gives up. */
+int exec_script_for(struct world *world, const char *script, int64_t client_timeout_ms,
+                    struct executed *ret_executed, struct error *err);
 int exec_words(struct world *world, char **words, size_t count, struct executed *ret_executed,
                struct error *err);
 void executed_done(struct executed *executed);

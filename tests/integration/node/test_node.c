@@ -244,6 +244,22 @@ static void an_exec_that_takes_too_long_is_killed(void **state)
     assert_string_equal(strbuf_text(&look.out), "0\n");
 }
 
+static void the_process_goes_with_the_client_that_wanted_it(void **state)
+{
+    struct world *world = *state;
+    SCOPED_EXECUTED struct executed left = {0}, look = {0};
+    struct error err = {0};
+
+    pod_answer_free(must_run(world, &(struct pod_wish){.script = "sleep 1000"}));
+    assert_int_equal(exec_script_for(world, "exec sleep 5432", 500, &left, &err), -1);
+    assert_int_equal(err.code, ERR_TIMEOUT);
+    error_clear(&err);
+    assert_ok(exec_script(world,
+                          "for i in $(seq 100); do ps | grep -q '[5]432' || exit 0; sleep 0.1; done; exit 1",
+                          NULL, 0, 0, &look, &err));
+    assert_int_equal(look.exit_code, 0);
+}
+
 static void exec_is_refused_where_it_cannot_run(void **state)
 {
     struct world *world = *state;
@@ -450,6 +466,7 @@ int main(int argc, char **argv)
         POD_TEST(exec_takes_input_and_gives_all_output),
         POD_TEST(exec_ends_with_its_process_whatever_it_left_behind),
         POD_TEST(an_exec_that_takes_too_long_is_killed),
+        POD_TEST(the_process_goes_with_the_client_that_wanted_it),
         POD_TEST(exec_is_refused_where_it_cannot_run),
         POD_TEST(watchers_hear_of_freezing_and_thawing),
         POD_TEST(a_watch_begins_with_a_list_and_its_end),
