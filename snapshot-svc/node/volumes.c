@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "shared/base/alloc.h"
+#include "shared/base/cleanup.h"
 #include "shared/base/file.h"
 #include "snapshot-svc/node/members.h"
 
