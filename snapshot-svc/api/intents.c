@@ -1,0 +1,144 @@
+/* intents.c - PauseSandbox and ResumeSandbox: may it be, and the wish into spec.pause.
+ * Spec: contract/rest-api.md §7. One caller at a time looks and writes, so the second of two sees what the first one
+ * wrote; against other replicas stands the precondition of the write. */
+#include <string.h>
+
+#include "shared/json/json.h"
+#include "snapshot-svc/api/orchestrator_priv.h"
+#include "snapshot-svc/model/batchsandbox.h"
+#include "snapshot-svc/reconcile/admission.h"
+#include "snapshot-svc/reconcile/intent.h"
+
+typedef int admit_fn(const struct batchsandbox *sandbox, enum admit_step *ret_step, struct error *err);
+
+/* A controller's status write moves the resourceVersion, too; then it is looked at again. */
+enum { ATTEMPTS = 8 };
+
+struct wish {
+    const char *verb;
+    bool pause;
+    admit_fn *admit;
+};
+
+static const struct wish pause_wish = {"pause", true, admit_pause},
+                         resume_wish = {"resume", false, admit_resume};
+
+/* A wish that nobody has answered yet is an operation in progress, whatever the phase still says. */
+static int refuse_while_pending(const struct batchsandbox *sandbox, const struct wish *wish,
+                                struct error *err)
+{
+    enum intent intent = sandbox_intent(sandbox);
+
+    if (intent != INTENT_PAUSE && intent != INTENT_RESUME)
+        return 0;
+    (void)error_set(err, ERR_STATE, "cannot %s sandbox %s: operation in progress", wish->verb,
+                    sandbox->meta.name);
+    return error_reason(err, "InvalidState");
+}
+
+static int decide(const json_t *object, const struct wish *wish, enum admit_step *ret_step, struct error *err)
+{
+    SCOPED_BATCHSANDBOX struct batchsandbox sandbox = {0};
+
+    if (batchsandbox_read(object, &sandbox, err) < 0 || wish->admit(&sandbox, ret_step, err) < 0)
+        return -1;
+    return refuse_while_pending(&sandbox, wish, err);
+}
+
+/* value: PAUSE_ABSENT takes the member away. *ret_object may be NULL. */
+static int write_pause(struct orchestrator_service *self, const json_t *object, int value,
+                       const char *version, json_t **ret_object, struct error *err)
+{
+    json_t *pause = value == PAUSE_ABSENT ? json_null() : json_boolean(value == PAUSE_TRUE);
+    SCOPED(json) json_t *patch = json_pack("{s:{s:o}}", "spec", "pause", pause);
+
+    return cluster_patch(self->service->cluster, KIND_BATCH_SANDBOX, self->service->ns,
+                         json_path_string(object, "metadata.name"), patch, version, ret_object, err);
+}
+
+static const char *version_of(const json_t *object)
+{
+    return json_path_string(object, "metadata.resourceVersion");
+}
+
+static bool says(const json_t *object, const struct wish *wish)
+{
+    const json_t *pause = json_path(object, "spec.pause");
+    return wish->pause ? json_is_true(pause) : json_is_false(pause);
+}
+
+/* The second write of the bridge failed: is it there all the same? Else it is tried exactly once more. */
+static int write_again(struct orchestrator_service *self, const json_t *object, const struct wish *wish,
+                       struct error *err)
+{
+    struct error later = {0};
+    SCOPED(json) json_t *fresh = NULL;
+
+    if (cluster_get(self->service->cluster, KIND_BATCH_SANDBOX, self->service->ns,
+                    json_path_string(object, "metadata.name"), &fresh, &later) < 0 ||
+        strcmp(json_path_string(fresh, "metadata.uid"), json_path_string(object, "metadata.uid")) != 0)
+        return -1;
+    if (says(fresh, wish))
+        return 0;
+    error_clear(err);
+    return write_pause(self, fresh, wish->pause, version_of(fresh), NULL, err);
+}
+
+static int bridge(struct orchestrator_service *self, const json_t *object, const struct wish *wish,
+                  struct error *err)
+{
+    SCOPED(json) json_t *between = NULL;
+
+    if (write_pause(self, object, PAUSE_ABSENT, version_of(object), &between, err) < 0)
+        return -1;
+    if (write_pause(self, between, wish->pause, version_of(between), NULL, err) == 0)
+        return 0;
+    return write_again(self, between, wish, err);
+}
+
+static int wish_once(struct orchestrator_service *self, const char *name, const struct wish *wish,
+                     struct error *err)
+{
+    SCOPED(json) json_t *object = NULL;
+    enum admit_step step = ADMIT_PATCH;
+
+    if (find_sandbox_fresh(self, name, &object, err) < 0 || decide(object, wish, &step, err) < 0)
+        return -1;
+    if (step == ADMIT_BRIDGE)
+        return bridge(self, object, wish, err);
+    return write_pause(self, object, wish->pause, version_of(object), NULL, err);
+}
+
+static int write_wish(struct orchestrator_service *self, const char *name, const struct wish *wish,
+                      struct error *err)
+{
+    int done = -1;
+
+    pthread_mutex_lock(&self->intent_lock);
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        error_clear(err);
+        done = wish_once(self, name, wish, err);
+        if (done == 0 || err->code != ERR_CONFLICT)
+            break;
+    }
+    pthread_mutex_unlock(&self->intent_lock);
+    if (done < 0 && err->code == ERR_NOT_FOUND)
+        return sandbox_not_found(err, name);
+    return done;
+}
+
+int handle_pause(struct rpc_call *call, const void *request_, void *response, struct error *err)
+{
+    const Opensandbox__Orchestrator__V1__PauseSandboxRequest *request = request_;
+
+    (void)response;
+    return write_wish(rpc_self(call), request->name, &pause_wish, err);
+}
+
+int handle_resume(struct rpc_call *call, const void *request_, void *response, struct error *err)
+{
+    const Opensandbox__Orchestrator__V1__ResumeSandboxRequest *request = request_;
+
+    (void)response;
+    return write_wish(rpc_self(call), request->name, &resume_wish, err);
+}

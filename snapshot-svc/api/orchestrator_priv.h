@@ -1,0 +1,36 @@
+/* orchestrator_priv.h - private to this folder. */
+#pragma once
+
+#include <opensandbox/orchestrator/v1/orchestrator.pb-c.h>
+#include <pthread.h>
+
+#include "snapshot-svc/api/orchestrator_service.h"
+#include "snapshot-svc/api/watchers.h"
+
+struct orchestrator_service {
+    /* Set by orchestrator_service_new, then read by anyone. */
+    const struct service *service;
+    struct watchers *watchers; /* locks for itself */
+
+    pthread_mutex_t intent_lock; /* held from the look at a sandbox to the wish written into it */
+};
+
+/* ---- find.c: which object does a caller mean? <name>, else the legacy sandbox-<name> ---- */
+
+/* From the cache, and where it knows nothing, from the cluster. *ret_object is the caller's.
+ * ERR_NOT_FOUND, reason SandboxNotFound. */
+int find_sandbox(struct orchestrator_service *self, const char *name, struct object **ret_object,
+                 struct error *err);
+/* Past the cache. */
+int find_sandbox_fresh(struct orchestrator_service *self, const char *name, json_t **ret_object,
+                       struct error *err);
+/* The object <sandbox>-pause, or NULL. */
+struct object *find_snapshot(struct orchestrator_service *self, const char *sandbox);
+int sandbox_not_found(struct error *err, const char *name);
+
+/* ---- handlers, one file per kind ---- */
+
+rpc_unary_fn handle_create, handle_get, handle_list, handle_delete; /* sandboxes.c */
+rpc_unary_fn handle_pause, handle_resume;                           /* intents.c */
+rpc_stream_fn handle_watch;                                         /* watch.c */
+rpc_stream_fn handle_exec, handle_logs;                             /* attach.c */

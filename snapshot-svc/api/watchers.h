@@ -1,0 +1,24 @@
+/* watchers.h - who waits for a change of which sandbox. A change wakes; what changed is read from the cache by the
+ * woken, so a slow one finds the latest state and misses those before. Threads: any. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "shared/base/cleanup.h"
+
+struct watchers;
+struct watcher;
+
+struct watchers *watchers_new(void);
+void watchers_free(struct watchers *watchers); /* no watcher may be left */
+
+/* Something about the sandbox changed: wakes those who wait for it. */
+void watchers_tell(struct watchers *watchers, const char *ns, const char *sandbox);
+
+struct watcher *watcher_new(struct watchers *watchers, const char *ns, const char *sandbox);
+void watcher_free(struct watcher *watcher);
+DEFINE_FREEP(watcher, struct watcher, watcher_free)
+
+/* Waits for a change since the last answer (or since watcher_new). false: cancelled. */
+bool watcher_wait(struct watcher *watcher);
+void watcher_cancel(void *watcher); /* any thread */
