@@ -73,6 +73,7 @@ int world_end(void **state)
     struct world *world = *state;
 
     stop_serving(world);
+    shell("rmdir /sys/fs/cgroup/*/stasis-test /sys/fs/cgroup/stasis-test 2>/dev/null || true");
     free(world->name);
     free(world->dir);
     free(world->registry);
