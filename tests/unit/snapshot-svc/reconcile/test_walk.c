@@ -15,7 +15,7 @@
 
 #include "shared/base/cleanup.h"
 
-enum { WALKS = 1500, STEPS = 160 };
+enum { WALKS = 500, STEPS = 250 };
 
 /* splitmix64: the same walk on every machine. */
 static uint64_t next_random(uint64_t *seed)
@@ -57,9 +57,9 @@ static void informers_catch_up(struct walk *walk)
     renew(&walk->seen.pods, walk->world.now.pods);
 }
 
-static void one_informer_catches_up(struct walk *walk)
+static void informers_move(struct walk *walk)
 {
-    switch (pick(walk, 3)) {
+    switch (pick(walk, 6)) {
     case 0:
         renew(&walk->seen.sandbox, walk->world.now.sandbox);
         return;
@@ -67,8 +67,11 @@ static void one_informer_catches_up(struct walk *walk)
         renew(&walk->seen.snapshot, walk->world.now.snapshot);
         renew(&walk->seen.public_snapshot, walk->world.now.public_snapshot);
         return;
-    default:
+    case 2:
         renew(&walk->seen.pods, walk->world.now.pods);
+        return;
+    default:
+        informers_catch_up(walk);
         return;
     }
 }
@@ -85,7 +88,7 @@ static const char *reconcile(struct walk *walk)
     SCOPED_PLAN struct plan plan = PLAN_INIT;
     static char told[256];
     const unsigned key = pick(walk, 3);
-    const bool dies = chance(walk, 8);
+    const bool dies = chance(walk, 5);
     const size_t limit = dies ? pick(walk, 4) : SIZE_MAX;
 
     if (key == 0)
@@ -104,38 +107,47 @@ static const char *reconcile(struct walk *walk)
     return told;
 }
 
+static bool is_deleting(const json_t *object)
+{
+    return *text_at(object, "metadata.deletionTimestamp") != '\0';
+}
+
+/* Most often what makes sense, so that walks get somewhere. */
+static const char *user_wishes(struct walk *walk)
+{
+    struct world *world = &walk->world;
+    const bool paused = strcmp(phase_of(world->now.sandbox), "Paused") == 0;
+    const bool sensible = chance(walk, 70);
+    const int pause = paused == sensible ? PAUSE_FALSE : PAUSE_TRUE;
+
+    if (chance(walk, 40))
+        user_bridges(world, pause);
+    else
+        user_pauses(world, pause);
+    return pause == PAUSE_TRUE ? "user: pause" : "user: resume";
+}
+
 static const char *user_acts(struct walk *walk)
 {
     struct world *world = &walk->world;
 
-    if (!world->now.sandbox || *text_at(world->now.sandbox, "metadata.deletionTimestamp"))
+    if (!world->now.sandbox || is_deleting(world->now.sandbox))
         return "nobody";
-    switch (pick(walk, 6)) {
+    switch (pick(walk, 8)) {
     case 0:
-        user_pauses(world, PAUSE_TRUE);
-        return "user: pause=true";
-    case 1:
-        user_pauses(world, PAUSE_FALSE);
-        return "user: pause=false";
-    case 2:
         user_pauses(world, PAUSE_ABSENT);
         return "user: pause=null";
-    case 3:
-        user_bridges(world, chance(walk, 50) ? PAUSE_TRUE : PAUSE_FALSE);
-        return "user: bridge";
-    case 4:
+    case 1:
         user_edits(world, "expireTime",
                    json_string(chance(walk, 50) ? "2098-01-01T00:00:00Z" : "2099-01-01T00:00:00Z"));
         return "user: renewal";
-    default:
+    case 2:
+    case 3:
         user_writes_files(world);
         return "user: writes";
+    default:
+        return user_wishes(walk);
     }
-}
-
-static bool is_deleting(const json_t *object)
-{
-    return *text_at(object, "metadata.deletionTimestamp") != '\0';
 }
 
 static void check_files_of_ready_pod(struct world *world, const json_t *pod)
@@ -158,7 +170,7 @@ static const char *kubelet_acts(struct walk *walk)
         kubelet_removes_deleted_pods(world);
         return "kubelet: removes";
     }
-    if (chance(walk, 10)) {
+    if (chance(walk, has_condition(pod, "Ready") ? 4 : 15)) {
         kubelet_sets(pod, "Running", false, troubles[pick(walk, 2)]);
         return "kubelet: trouble";
     }
@@ -175,7 +187,7 @@ static const char *agent_acts(struct walk *walk)
 {
     static const char *const reasons[] = {"RegistryDenied", "DiskFull", "AgentUnreachable"};
 
-    if (chance(walk, 25)) {
+    if (chance(walk, 15)) {
         agent_finishes(&walk->world, AGENT_FAILED, reasons[pick(walk, 3)]);
         return "agent: failed";
     }
@@ -227,17 +239,17 @@ static const char *step(struct walk *walk)
 {
     const unsigned dice = pick(walk, 100);
 
-    if (dice < 38)
+    if (dice < 42)
         return reconcile(walk);
-    if (dice < 60) {
-        one_informer_catches_up(walk);
+    if (dice < 64) {
+        informers_move(walk);
         return "informer";
     }
-    if (dice < 68)
+    if (dice < 70)
         return user_acts(walk);
-    if (dice < 84)
+    if (dice < 86)
         return kubelet_acts(walk);
-    if (dice < 95)
+    if (dice < 97)
         return agent_acts(walk);
     return rare_event(walk);
 }
@@ -299,6 +311,10 @@ static void faults_stop(struct walk *walk)
     struct world *world = &walk->world;
 
     settle(walk);
+    world->now_ms +=
+        3 * world->config.commit_timeout_ms; /* what nobody came back for is thawed by its agent */
+    agent_times_out(world);
+    settle(walk);
     if (!world->now.sandbox || world->sandbox_was_deleted) {
         require(walk, !world->now.sandbox && !world->now.snapshot && json_array_size(world->now.pods) == 0,
                 "delete wins from every state");
@@ -314,7 +330,25 @@ static void faults_stop(struct walk *walk)
             "delete wins from every state");
 }
 
-static const char *take_walk(uint64_t seed, bool tell)
+/* What must have happened somewhere on the way, or the walks prove nothing. */
+static const char *const milestones[] = {"Pausing",   "Paused",           "PauseFailed",      "Resuming",
+                                         "Resumed",   "ResumeFailed",     "CreatedJob",       "JobSucceeded",
+                                         "JobFailed", "SuccessfulCreate", "SourcePodNotFound"};
+enum { MILESTONES = sizeof(milestones) / sizeof(*milestones) };
+
+static void note_milestones(const struct world *world, unsigned reached[MILESTONES])
+{
+    size_t i;
+    json_t *event;
+
+    json_array_foreach(world->events, i, event)
+    {
+        for (size_t m = 0; m < MILESTONES; m++)
+            reached[m] += strcmp(json_string_value(event), milestones[m]) == 0;
+    }
+}
+
+static const char *take_walk(uint64_t seed, bool tell, unsigned reached[MILESTONES])
 {
     struct walk walk = {.random = seed, .tell = tell};
 
@@ -328,6 +362,7 @@ static const char *take_walk(uint64_t seed, bool tell)
             print_message("%3d %-60s now %s, snapshot %s, pods %zu\n", i, told, phase_now(&walk),
                           phase_of(walk.world.now.snapshot), json_array_size(walk.world.now.pods));
     }
+    note_milestones(&walk.world, reached);
     if (!walk.world.broken_law)
         faults_stop(&walk);
     const char *law = walk.world.broken_law;
@@ -343,11 +378,19 @@ static void no_walk_breaks_a_law(void **state)
     const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
     const uint64_t walks = one ? 1 : many ? strtoull(many, NULL, 10) : WALKS;
 
+    unsigned reached[MILESTONES] = {0};
+
     for (uint64_t seed = first; seed < first + walks; seed++) {
-        const char *law = take_walk(seed, one != NULL);
+        const char *law = take_walk(seed, one != NULL, reached);
         if (law)
             fail_msg("STASIS_WALK_SEED=%llu breaks the law: %s", (unsigned long long)seed, law);
     }
+    for (size_t m = 0; m < MILESTONES && !one; m++)
+        if (getenv("STASIS_WALKS"))
+            print_message("%s: %u\n", milestones[m], reached[m]);
+        else if (reached[m] < walks / 50)
+            fail_msg("%s happened %u times in %llu walks", milestones[m], reached[m],
+                     (unsigned long long)walks);
 }
 
 int main(void)

@@ -384,12 +384,14 @@ void agent_times_out(struct world *world)
 {
     for (size_t i = 0; i < world->commit_count; i++) {
         struct agent_commit *commit = &world->commits[i];
-        if (commit->state != AGENT_RUNNING ||
+        if (!commit->frozen || commit->killed ||
             world->now_ms - commit->started_ms < 2 * world->config.commit_timeout_ms)
             continue;
-        commit->state = AGENT_FAILED;
-        commit->reason = "Timeout";
         thaw(commit);
+        if (commit->state == AGENT_RUNNING) {
+            commit->state = AGENT_FAILED;
+            commit->reason = "Timeout";
+        }
     }
 }
 

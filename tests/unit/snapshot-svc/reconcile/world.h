@@ -68,7 +68,7 @@ json_t *snapshot_appears(struct world *world, const char *phase); /* demo-pause 
 void agent_finishes(struct world *world, enum agent_state state, const char *reason);
 void agent_loses_hold(struct world *world);
 void agent_times_out(
-    struct world *world); /* its own timeouts, for a commit that nobody asks about any more */
+    struct world *world); /* its own timeouts: of a commit, and of a hold that nobody releases */
 void process_restarts(struct world *world); /* the dispatcher forgets */
 
 /* ---- planning and executing ---- */
