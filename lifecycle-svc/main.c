@@ -116,6 +116,8 @@ static int open_metrics(const struct settings *settings, struct metrics *metrics
         return 0;
     if (http_server_start(&options, ret_server, err) < 0)
         return error_wrap(err, "--metrics-address");
+    log_info("metrics open", log_str("address", settings->metrics_address),
+             log_u64("port", http_server_port(*ret_server)));
     return 0;
 }
 

@@ -148,11 +148,13 @@ static void await_doors(struct stand *stand)
     char line[4096];
     pthread_t thread;
 
-    stand->rest_port = stand->grpc_port = 0;
+    stand->rest_port = stand->grpc_port = stand->metrics_port = 0;
     while (!stand->rest_port && fgets(line, sizeof(line), log)) {
         int rest = port_in(line, "REST door open"), grpc = port_in(line, "gRPC door open");
         stand->rest_port = rest ? rest : stand->rest_port;
         stand->grpc_port = grpc ? grpc : stand->grpc_port;
+        int metrics = port_in(line, "metrics open");
+        stand->metrics_port = metrics ? metrics : stand->metrics_port;
         strbuf_adds(&said, line);
     }
     if (!stand->rest_port)

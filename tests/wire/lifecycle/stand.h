@@ -19,9 +19,9 @@ struct stand {
     struct fake_orchestrator *fake;
     char *folder; /* private, under /tmp */
     pid_t pid;
-    int rest_port, grpc_port;
-    int log_fd;          /* its standard error, drained by a thread */
-    unsigned long drain; /* pthread_t */
+    int rest_port, grpc_port, metrics_port; /* 0: not open */
+    int log_fd;                             /* its standard error, drained by a thread */
+    unsigned long drain;                    /* pthread_t */
 };
 
 /* Starts both; `flags` (NULL-terminated, or NULL) come after the stand's own. */
