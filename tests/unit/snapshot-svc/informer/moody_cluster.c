@@ -1,5 +1,6 @@
 #include "tests/unit/snapshot-svc/informer/moody_cluster.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "shared/base/alloc.h"
@@ -48,6 +49,7 @@ static int watch_open(struct cluster *cluster, enum cluster_kind kind, const cha
     pthread_mutex_lock(&moody->lock);
     watch->events_left = moody->break_every ? 1 + (unsigned)rand_r(&moody->seed) % moody->break_every : 0;
     moody->current = watch;
+    (void)snprintf(moody->last_opened, sizeof(moody->last_opened), "%s", resource_version);
     moody->watches++;
     pthread_cond_broadcast(&moody->changed);
     pthread_mutex_unlock(&moody->lock);

@@ -19,6 +19,7 @@ struct moody_cluster {
     unsigned failing_lists;  /* the next lists fail */
     bool gate_closed;        /* watches hold their events back */
     unsigned lists, watches; /* how many there were */
+    char last_opened[24];    /* the version that the last watch began behind */
     struct moody_watch *current;
 };
 

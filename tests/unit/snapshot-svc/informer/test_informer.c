@@ -199,6 +199,21 @@ static void a_broken_watch_resumes_without_listing_again(void **state)
     assert_true(moody_watches(&scene->moody) >= 2);
 }
 
+static void a_watch_goes_on_behind_the_last_event_told(void **state)
+{
+    struct scene *scene = *state;
+
+    start(scene);
+    moody_wait_watches(&scene->moody, 1);
+    json_decref(create(scene, "told"));
+    json_decref(create(scene, "told-too"));
+    SCOPED(json) json_t *last = join_team(scene, "told", "red");
+    assert_line(scene, 2, "~told >red");
+    moody_break(&scene->moody, false);
+    moody_wait_watches(&scene->moody, 2);
+    assert_string_equal(scene->moody.last_opened, json_path_string(last, "metadata.resourceVersion"));
+}
+
 static void an_expired_watch_lists_again_and_tells_only_the_differences(void **state)
 {
     struct scene *scene = *state;
@@ -300,6 +315,68 @@ static void handlers_hear_every_step_under_an_own_write(void **state)
     assert_line(scene, 1, "~shared >theirs");
     assert_line(scene, 2, "~shared theirs>mine");
     assert_team(scene, "shared", "mine");
+}
+
+/* A handler that looks, and applies an answer, while it is told. */
+struct probe {
+    struct scene *scene;
+    json_t *late_answer;
+    int steps_back;
+};
+
+static void look_for_the_newest(void *self, struct object *old, struct object *object)
+{
+    struct probe *probe = self;
+    SCOPED(object) struct object *newest = informer_get(probe->scene->informer, NS, object->name);
+    (void)old;
+    probe->steps_back += !newest || strcmp(team_of(newest), "mine") != 0;
+}
+
+static void apply_the_late_answer(void *self, struct object *last)
+{
+    struct probe *probe = self;
+    struct error err = {0};
+    (void)last;
+    (void)informer_apply(probe->scene->informer, probe->late_answer, &err);
+}
+
+static void readers_never_step_back_behind_an_own_write(void **state)
+{
+    struct scene *scene = *state;
+    struct probe probe = {.scene = scene};
+    struct error err = {0};
+
+    json_decref(create(scene, "shared"));
+    informer_subscribe(scene->informer,
+                       &(struct informer_handler){.updated = look_for_the_newest, .self = &probe});
+    start(scene);
+    moody_gate(&scene->moody, true);
+    json_decref(join_team(scene, "shared", "theirs"));
+    SCOPED(json) json_t *mine = join_team(scene, "shared", "mine");
+    assert_ok(informer_apply(scene->informer, mine, &err));
+    moody_gate(&scene->moody, false);
+    json_decref(create(scene, "end"));
+    assert_line(scene, 3, "+end");
+    assert_int_equal(probe.steps_back, 0);
+}
+
+static void an_answer_that_comes_while_the_deletion_is_told_is_late(void **state)
+{
+    struct scene *scene = *state;
+    struct probe probe = {.scene = scene};
+
+    json_decref(create(scene, "dead"));
+    informer_subscribe(scene->informer,
+                       &(struct informer_handler){.deleted = apply_the_late_answer, .self = &probe});
+    start(scene);
+    moody_gate(&scene->moody, true);
+    SCOPED(json) json_t *last_words = join_team(scene, "dead", "red");
+    probe.late_answer = last_words;
+    delete (scene, "dead");
+    moody_gate(&scene->moody, false);
+    json_decref(create(scene, "end"));
+    assert_line(scene, 3, "+end");
+    assert_absent(scene, "dead");
 }
 
 static void a_late_answer_neither_turns_back_nor_raises_the_dead(void **state)
@@ -429,11 +506,14 @@ int main(void)
         INFORMER_TEST(what_was_there_and_what_comes_is_told_once),
         INFORMER_TEST(readers_find_by_owner_and_by_label),
         INFORMER_TEST(a_broken_watch_resumes_without_listing_again),
+        INFORMER_TEST(a_watch_goes_on_behind_the_last_event_told),
         INFORMER_TEST(an_expired_watch_lists_again_and_tells_only_the_differences),
         INFORMER_TEST(a_namesake_made_while_nobody_watched_is_another_object),
         INFORMER_TEST(a_failing_list_is_tried_again_and_told_to_who_waits),
         INFORMER_TEST(an_own_write_is_seen_before_the_stream_tells_it),
         INFORMER_TEST(handlers_hear_every_step_under_an_own_write),
+        INFORMER_TEST(readers_never_step_back_behind_an_own_write),
+        INFORMER_TEST(an_answer_that_comes_while_the_deletion_is_told_is_late),
         INFORMER_TEST(a_late_answer_neither_turns_back_nor_raises_the_dead),
         INFORMER_TEST(who_made_an_object_hears_that_it_is_gone_even_unseen),
         INFORMER_TEST(what_is_no_object_cannot_be_applied),

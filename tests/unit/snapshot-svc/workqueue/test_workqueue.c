@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -160,19 +161,6 @@ static char *join_key(pthread_t thread)
     return key;
 }
 
-static void a_waiting_worker_wakes_for_an_earlier_delay(void **state)
-{
-    struct workqueue *queue = queue_of(state);
-    pthread_t worker;
-
-    workqueue_add_after(queue, "later", 3600000);
-    assert_int_equal(pthread_create(&worker, NULL, get_one, queue), 0);
-    workqueue_add_after(queue, "soon", 5);
-    char *key = join_key(worker);
-    assert_string_equal(key, "soon");
-    free(key);
-}
-
 static void shutdown_wakes_every_waiting_worker(void **state)
 {
     struct workqueue *queue = queue_of(state);
@@ -205,6 +193,55 @@ static void delays_and_adds_reach_as_many_workers_as_there_are_keys(void **state
         free(key);
     }
     assert_int_equal(seen, 15);
+}
+
+/* Makes it likely, not certain, that all workers wait by now: these rounds hold either way, and a lost wake-up shows
+ * in the ones that got that far. */
+static void give_way_to_waiters(void)
+{
+    for (int i = 0; i < 50; i++)
+        sched_yield();
+}
+
+enum { WAKE_ROUNDS = 200 };
+
+/* One worker minds the clock of "later", the other sleeps; both must be reached. */
+static void two_keys_at_once_wake_two_waiting_workers(void **state)
+{
+    struct workqueue *queue = queue_of(state);
+
+    workqueue_add_after(queue, "later", 3600000);
+    for (int round = 0; round < WAKE_ROUNDS; round++) {
+        pthread_t workers[2];
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(pthread_create(&workers[i], NULL, get_one, queue), 0);
+        give_way_to_waiters();
+        workqueue_add(queue, "a");
+        workqueue_add(queue, "b");
+        for (int i = 0; i < 2; i++) {
+            char *key = join_key(workers[i]);
+            assert_non_null(key);
+            workqueue_done(queue, key);
+            free(key);
+        }
+    }
+}
+
+static void an_earlier_delay_moves_the_clock_of_a_waiting_worker(void **state)
+{
+    struct workqueue *queue = queue_of(state);
+
+    for (int round = 0; round < WAKE_ROUNDS; round++) {
+        pthread_t worker;
+        workqueue_add_after(queue, "later", 3600000);
+        assert_int_equal(pthread_create(&worker, NULL, get_one, queue), 0);
+        give_way_to_waiters();
+        workqueue_add_after(queue, "soon", 1);
+        char *key = join_key(worker);
+        assert_string_equal(key, "soon");
+        workqueue_done(queue, key);
+        free(key);
+    }
 }
 
 /* ---- the laws: never worked on twice at once, never lost ---- */
@@ -338,7 +375,8 @@ int main(void)
         QUEUE_TEST(failures_grow_the_delay_until_forgotten),
         QUEUE_TEST(shutdown_hands_out_what_is_queued_and_nothing_more),
         QUEUE_TEST(work_left_for_a_busy_worker_survives_the_shutdown),
-        QUEUE_TEST(a_waiting_worker_wakes_for_an_earlier_delay),
+        QUEUE_TEST(two_keys_at_once_wake_two_waiting_workers),
+        QUEUE_TEST(an_earlier_delay_moves_the_clock_of_a_waiting_worker),
         QUEUE_TEST(shutdown_wakes_every_waiting_worker),
         QUEUE_TEST(delays_and_adds_reach_as_many_workers_as_there_are_keys),
         QUEUE_TEST(a_key_is_never_worked_on_twice_at_once_and_never_lost),
