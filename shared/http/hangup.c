@@ -7,7 +7,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "shared/base/alloc.h"
 
@@ -16,15 +15,15 @@ struct watch {
     int fd;
     void (*fn)(void *self); /* NULL once called */
     void *self;
-    UT_hash_handle hh;
+    struct watch *next;
 };
 
 struct hangup_watcher {
     int epoll_fd, stop_fd;
     pthread_t thread;
 
-    pthread_mutex_t lock; /* guards everything below, and is held while a callback runs */
-    struct watch *watches;
+    pthread_mutex_t lock;  /* guards everything below, and is held while a callback runs */
+    struct watch *watches; /* one for each handler that waits: a short list */
     uint64_t last_number;
     bool told_all;
 };
@@ -40,12 +39,20 @@ static void tell(struct watch *watch)
         fn(watch->self);
 }
 
+/* Under the lock: where the list points to this watch, or its end. */
+static struct watch **find(struct hangup_watcher *watcher, uint64_t number)
+{
+    struct watch **slot = &watcher->watches;
+
+    while (*slot && (*slot)->number != number)
+        slot = &(*slot)->next;
+    return slot;
+}
+
 static void tell_number(struct hangup_watcher *watcher, uint64_t number)
 {
-    struct watch *watch;
-
     pthread_mutex_lock(&watcher->lock);
-    HASH_FIND(hh, watcher->watches, &number, sizeof(number), watch);
+    struct watch *watch = *find(watcher, number);
     if (watch)
         tell(watch);
     pthread_mutex_unlock(&watcher->lock);
@@ -107,8 +114,9 @@ uint64_t hangup_watch(struct hangup_watcher *watcher, int fd, void (*fn)(void *s
     struct watch *watch = xcalloc(1, sizeof(*watch));
 
     pthread_mutex_lock(&watcher->lock);
-    *watch = (struct watch){.number = ++watcher->last_number, .fd = fd, .fn = fn, .self = self};
-    HASH_ADD(hh, watcher->watches, number, sizeof(watch->number), watch);
+    *watch = (struct watch){
+        .number = ++watcher->last_number, .fd = fd, .fn = fn, .self = self, .next = watcher->watches};
+    watcher->watches = watch;
     uint64_t number = watch->number;
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = number};
     /* A socket that cannot be watched any more is as good as gone. */
@@ -120,13 +128,11 @@ uint64_t hangup_watch(struct hangup_watcher *watcher, int fd, void (*fn)(void *s
 
 void hangup_forget(struct hangup_watcher *watcher, uint64_t number)
 {
-    struct watch *watch;
-
     pthread_mutex_lock(&watcher->lock);
-    HASH_FIND(hh, watcher->watches, &number, sizeof(number), watch);
+    struct watch **slot = find(watcher, number), *watch = *slot;
     if (watch) {
         (void)epoll_ctl(watcher->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* perhaps never added */
-        HASH_DEL(watcher->watches, watch);
+        *slot = watch->next;
         free(watch);
     }
     pthread_mutex_unlock(&watcher->lock);
@@ -136,7 +142,7 @@ void hangup_tell_all(struct hangup_watcher *watcher)
 {
     pthread_mutex_lock(&watcher->lock);
     watcher->told_all = true;
-    for (struct watch *watch = watcher->watches; watch; watch = watch->hh.next)
+    for (struct watch *watch = watcher->watches; watch; watch = watch->next)
         tell(watch);
     pthread_mutex_unlock(&watcher->lock);
 }

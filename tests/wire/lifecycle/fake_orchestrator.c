@@ -32,7 +32,7 @@ struct fake_orchestrator {
     struct fake_sandbox sandboxes[MAX_SANDBOXES];
     unsigned count;
     uint64_t version, dropped; /* of the sandboxes; how often watches were dropped */
-    unsigned watchers;
+    unsigned watchers, sent;
     struct fake_sandbox on_create;
     enum error_code pause_code;
     const char *pause_text;
@@ -129,6 +129,19 @@ void fake_await_deleted(struct fake_orchestrator *fake, const char *name)
     free(call);
 }
 
+void fake_await_sent(struct fake_orchestrator *fake, unsigned count)
+{
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    bool patient = true;
+
+    lock(fake);
+    while (fake->sent < count && patient)
+        patient = wait_for_change(fake, until_ms);
+    unlock(fake);
+    if (!patient)
+        fail_msg("want %u states sent, there were %u", count, fake->sent);
+}
+
 void fake_await_watchers(struct fake_orchestrator *fake, unsigned count)
 {
     int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
@@ -202,6 +215,7 @@ void fake_clear(struct fake_orchestrator *fake)
     if (fake->created)
         protobuf_c_message_free_unpacked(&fake->created->base, NULL);
     fake->created = NULL;
+    fake->sent = 0;
     tell_all(fake);
     unlock(fake);
 }
@@ -491,6 +505,8 @@ static int send_state(struct fake_orchestrator *fake, struct rpc_call *call, con
     unlock(fake);
     int sent = rpc_send(call, &state.base, err);
     lock(fake);
+    fake->sent++;
+    pthread_cond_broadcast(&fake->changed);
     return sent;
 }
 

@@ -56,6 +56,8 @@ const char *
 fake_await_created(struct fake_orchestrator *fake); /* the last one's name; valid until fake_clear */
 void fake_await_deleted(struct fake_orchestrator *fake, const char *name);
 void fake_await_call(struct fake_orchestrator *fake, const char *call); /* "PauseSandbox web" */
+void fake_await_sent(struct fake_orchestrator *fake,
+                     unsigned count); /* states sent to watchers since fake_clear */
 void fake_await_watchers(struct fake_orchestrator *fake, unsigned count);
 
 /* Recorded calls: "PauseSandbox web". Borrowed until fake_clear. */

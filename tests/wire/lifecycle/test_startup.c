@@ -129,6 +129,9 @@ static void metrics_count_requests_by_route_and_status(void **state)
     SCOPED_REPLY struct reply refused = ask_with(&stand, "GET", "/v1/sandboxes", NULL, NULL);
     SCOPED_REPLY struct reply missing = ask(&stand, "GET", "/v1/sandboxes/none", NULL);
     int rest_port = stand.rest_port;
+
+    assert_int_equal(refused.http.status, 401);
+    assert_int_equal(missing.http.status, 404);
     stand.rest_port = stand.metrics_port;
     SCOPED_REPLY struct reply page = ask_with(&stand, "GET", "/metrics", NULL, NULL);
     stand.rest_port = rest_port;

@@ -279,7 +279,8 @@ static void an_older_failure_is_not_taken_for_this_one(void **state)
     begin(&running, stand, "pause web --wait");
     fake_await_call(stand->fake, "PauseSandbox web");
     put_failure(stand, "Succeed", "PauseFailed", "the old one",
-                5000); /* some other change, the failure still there */
+                5000);               /* some other change, the failure still there */
+    fake_await_sent(stand->fake, 2); /* else the watch may skip it */
     put_phase(stand, "Paused");
     pthread_join(running.thread, NULL);
     assert_exit(&running.run, 0);
