@@ -181,7 +181,7 @@ if [ -n "$keep" ]; then
     note "deploy/quickstart.sh --stop"
 else
     step "Delete the sandbox"
-    timed "delete" stasis delete "$id" --wait
+    timed "delete" delete_and_wait
     container_is_gone
 fi
 

@@ -170,7 +170,7 @@ static int record_read(const char *path, struct journal_record **ret_record, str
     SCOPED(json)
     json_t *document = NULL;
     struct stored_record stored = {0};
-    enum commit_stage stage;
+    enum commit_stage stage = STAGE_MAX;
 
     if (file_read(path, RECORD_SIZE_MAX, &text, err) < 0)
         return -1;

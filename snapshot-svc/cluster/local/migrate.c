@@ -50,7 +50,7 @@ static int run(const char *path, sqlite3 *db, const char *sql, const char *what,
 
 static int check_ours(const char *path, sqlite3 *db, struct error *err)
 {
-    int application_id, tables;
+    int application_id = 0, tables = 0;
 
     if (read_number(path, db, "PRAGMA application_id", &application_id, err) < 0 ||
         read_number(path, db, "SELECT count(*) FROM sqlite_master", &tables, err) < 0)
@@ -70,7 +70,7 @@ static int step_to(const char *path, sqlite3 *db, int version, struct error *err
 
 int store_migrate(const char *path, sqlite3 *db, struct error *err)
 {
-    int version;
+    int version = 0;
 
     if (check_ours(path, db, err) < 0 || read_number(path, db, "PRAGMA user_version", &version, err) < 0)
         return -1;
