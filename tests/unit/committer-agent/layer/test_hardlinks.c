@@ -19,17 +19,23 @@ static void the_first_path_is_remembered_and_told_to_the_others(void **state)
     assert_string_equal(strbuf_text(&first), "top");
 }
 
+/* Many of both, so that searches pass over neighbours of the same number. */
 static void the_same_number_on_another_device_is_another_file(void **state)
 {
     SCOPED(hardlinks) struct hardlinks *links = hardlinks_new(HARDLINKS_MAX_BYTES);
     SCOPED_STRBUF struct strbuf first = STRBUF_INIT;
     struct error err;
+    char path[64];
 
     (void)state;
-    assert_int_equal(hardlinks_meet(links, 1, 10, "a", &first, &err), 0);
-    assert_int_equal(hardlinks_meet(links, 2, 10, "b", &first, &err), 0);
-    assert_int_equal(hardlinks_meet(links, 2, 10, "c", &first, &err), 1);
-    assert_string_equal(strbuf_text(&first), "b");
+    for (int round = 0; round < 2; round++)
+        for (dev_t dev = 1; dev <= 300; dev++)
+            for (ino_t ino = 1; ino <= 40; ino++) {
+                (void)snprintf(path, sizeof(path), "%ju-%ju", (uintmax_t)dev, (uintmax_t)ino);
+                assert_int_equal(hardlinks_meet(links, dev, ino, round ? "x" : path, &first, &err), round);
+                if (round)
+                    assert_string_equal(strbuf_text(&first), path);
+            }
 }
 
 static void a_hundred_thousand_files_are_all_found_again(void **state)

@@ -184,6 +184,34 @@ static void waiting_for_a_chunk_ends_with_the_chunk_or_with_the_spool(void **sta
     assert_int_equal(available, 0);
 }
 
+static void *append_one_by_one(void *arg)
+{
+    struct spool *spool = arg;
+    struct error err;
+    int answer = 0;
+
+    for (int i = 0; answer == 0 && i < 50; i++)
+        answer = spool_append(spool, "x", 1, &err);
+    return answer == 0 ? NULL : spool;
+}
+
+static void less_than_a_chunk_does_not_end_the_wait(void **state)
+{
+    SCOPED(spool) struct spool *spool = new_spool(*state);
+    SCOPED(spool_reader) struct spool_reader *reader = spool_reader_new(spool, 0);
+    uint64_t available;
+    pthread_t writer;
+    struct error err;
+    void *failed;
+
+    append(spool, "x");
+    assert_int_equal(pthread_create(&writer, NULL, append_one_by_one, spool), 0);
+    assert_ok(spool_reader_wait(reader, 51, &available, &err), &err);
+    assert_int_equal(available, 51);
+    assert_int_equal(pthread_join(writer, &failed), 0);
+    assert_null(failed);
+}
+
 static void the_next_process_opens_what_was_finished(void **state)
 {
     SCOPED(spool) struct spool *spool = new_spool(*state);
@@ -250,6 +278,7 @@ int main(void)
         IN_SCRATCH(a_failure_reaches_a_reader_that_waits_and_one_that_comes_later),
         IN_SCRATCH(a_cancelled_reader_stops_waiting_and_the_others_do_not),
         IN_SCRATCH(waiting_for_a_chunk_ends_with_the_chunk_or_with_the_spool),
+        IN_SCRATCH(less_than_a_chunk_does_not_end_the_wait),
         IN_SCRATCH(the_next_process_opens_what_was_finished),
         IN_SCRATCH(a_spool_that_is_not_what_the_journal_says_is_not_opened),
         IN_SCRATCH(a_full_disk_is_called_by_its_name),
