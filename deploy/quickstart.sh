@@ -60,7 +60,7 @@ deploy/install-deps.sh build run
 step "Build"
 export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
 mkdir -p build
-if ! { cmake --preset release -DCMAKE_C_COMPILER_LAUNCHER=ccache && cmake --build --preset release; } >build/quickstart.log 2>&1; then
+if ! { cmake --preset release -DCMAKE_C_COMPILER_LAUNCHER=ccache && cmake --build --preset release --target committer-agent snapshot-svc lifecycle-svc stasisctl; } >build/quickstart.log 2>&1; then
     tail -n 30 build/quickstart.log >&2
     fail "the build, see build/quickstart.log"
 fi
@@ -181,7 +181,7 @@ if [ -n "$keep" ]; then
     note "deploy/quickstart.sh --stop"
 else
     step "Delete the sandbox"
-    timed "delete" delete_and_wait
+    timed "delete" stasis delete "$id" --wait
     container_is_gone
 fi
 
