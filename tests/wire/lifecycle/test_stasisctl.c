@@ -2,6 +2,9 @@
 #include "tests/wire/lifecycle/stand.h"
 
 #include <pthread.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
@@ -342,6 +345,63 @@ static void a_sandbox_deleted_meanwhile_ends_the_wait_with_3(void **state)
     run_done(&running.run);
 }
 
+/* -- Ctrl-C, on a terminal ------------------------------------------------------------------------------------- */
+
+static pid_t begin_on_a_terminal(const struct stand *stand, int *ret_terminal)
+{
+    SCOPED(string) char *address = xasprintf("127.0.0.1:%d", stand->grpc_port);
+
+    /* Before the fork: the child of a process with threads may only exec. */
+    setenv("STASIS_ADDRESS", address, 1);
+    setenv("OPEN_SANDBOX_API_KEY", STAND_KEY, 1);
+    pid_t pid = forkpty(ret_terminal, NULL, NULL, NULL);
+    if (pid == 0) {
+        execl(stasisctl_path(), "stasisctl", "pause", "--wait", "web", (char *)NULL);
+        _exit(127);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+/* Reads until `part` was said; fails the test when the terminal closes first. */
+static void hear(int terminal, struct strbuf *said, const char *part)
+{
+    char piece[512];
+
+    while (!strstr(strbuf_text(said), part)) {
+        ssize_t length = read(terminal, piece, sizeof(piece));
+        if (length <= 0)
+            fail_msg("want \"%s\" in \"%s\"", part, strbuf_text(said));
+        strbuf_append(said, piece, (size_t)length);
+    }
+}
+
+static void ctrl_c_leaves_and_says_that_the_pause_goes_on(void **state)
+{
+    struct stand *stand = *state;
+    struct fake_sandbox pushing = web;
+    SCOPED_STRBUF struct strbuf said = STRBUF_INIT;
+    int terminal, status;
+
+    put_phase(stand, "Succeed");
+    pid_t pid = begin_on_a_terminal(stand, &terminal);
+    fake_await_call(stand->fake, "PauseSandbox web");
+    pushing.phase = "Pausing";
+    pushing.progress_phase = "Capturing";
+    pushing.bytes_read = 1 << 20;
+    pushing.bytes_total = 4 << 20;
+    fake_put(stand->fake, &pushing);
+    hear(terminal, &said, "25%"); /* the bar redraws itself on one line */
+    assert_contains(strbuf_text(&said), "\r");
+    assert_int_equal(write(terminal, "\003", 1), 1);
+    hear(terminal, &said, "leaving; the pause goes on");
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), 130);
+    close(terminal);
+    fake_await_watchers(stand->fake, 0);
+    assert_int_equal(fake_calls(stand->fake, "ResumeSandbox web"), 0);
+}
+
 #define WITH_STAND(test) cmocka_unit_test_setup(test, stand_setup)
 
 int main(void)
@@ -361,6 +421,7 @@ int main(void)
         WITH_STAND(resume_waits_until_running_or_fails_with_the_reason),
         WITH_STAND(a_restart_of_the_orchestrator_does_not_end_the_wait),
         WITH_STAND(a_sandbox_deleted_meanwhile_ends_the_wait_with_3),
+        WITH_STAND(ctrl_c_leaves_and_says_that_the_pause_goes_on),
     };
     return cmocka_run_group_tests(tests, stand_setup_group, stand_teardown_group);
 }
