@@ -474,6 +474,25 @@ static void a_snapshot_removed_while_pausing_is_taken_again(void **state)
     done(world);
 }
 
+static void a_renewal_while_pausing_keeps_the_number_of_this_pause(void **state)
+{
+    (void)state;
+    struct world *world = pausing_with(NULL);
+    SCOPED_PLAN struct plan plan = PLAN_INIT;
+
+    world_plan_sandbox(world, &world->now, &plan);
+    assert_false(world_execute(world, &plan, 1)); /* numbered, and then the process died */
+    user_edits(world, "expireTime", json_string("2099-01-01T00:00:00Z"));
+    (void)pass_sandbox_once(world);
+    (void)pass_sandbox_once(world);
+    assert_int_equal(status_number(SANDBOX, "pauseObservedGeneration"), 2);
+    assert_string_equal(annotation_of(SANDBOX, ANNOTATION_PAUSE_CYCLE), "1");
+    world_settles(world);
+    assert_string_equal(phase_of(SANDBOX), "Paused");
+    assert_int_equal(status_number(SANDBOX, "pauseObservedGeneration"), 3);
+    done(world);
+}
+
 /* ---- Paused ---- */
 
 static void nothing_but_a_resume_moves_a_paused_sandbox(void **state) /* K1 */
@@ -525,6 +544,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_made_by_a_job_needs_no_release),
         cmocka_unit_test(a_resume_asked_for_while_pausing_is_executed_after_paused),
         cmocka_unit_test(a_bridge_to_true_while_pausing_is_served_by_this_pause),
+        cmocka_unit_test(a_renewal_while_pausing_keeps_the_number_of_this_pause),
         cmocka_unit_test(a_snapshot_removed_while_pausing_is_taken_again),
         cmocka_unit_test(nothing_but_a_resume_moves_a_paused_sandbox),
     };

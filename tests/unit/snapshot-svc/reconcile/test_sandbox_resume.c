@@ -497,6 +497,20 @@ static void a_sandbox_created_with_pause_false_just_starts(void **state) /* K2 *
     done(world);
 }
 
+static void a_sandbox_that_ran_and_then_failed_cannot_resume_from_older_files(void **state)
+{
+    (void)state;
+    struct world *world = resuming_with_pod("Running", true, NULL);
+    SCOPED_PLAN struct plan plan = PLAN_INIT;
+
+    world_plan_sandbox(world, &world->now, &plan);
+    assert_false(world_execute(world, &plan, 1)); /* Succeed is written, the snapshot is still there */
+    user_writes_files(world);
+    kubelet_sets(first_pod(world), "Running", false, "CrashLoopBackOff");
+    assert_int_equal(strncmp(pass_sandbox_once(world), "delete(demo-pause) status(Failed)", 33), 0);
+    done(world);
+}
+
 static void a_lost_status_does_not_boot_the_old_files(void **state)
 {
     (void)state;
@@ -544,6 +558,7 @@ int main(void)
         cmocka_unit_test(our_own_template_patch_is_acknowledged_and_is_no_wish),
         cmocka_unit_test(a_leftover_false_on_a_running_sandbox_is_only_acknowledged),
         cmocka_unit_test(a_sandbox_created_with_pause_false_just_starts),
+        cmocka_unit_test(a_sandbox_that_ran_and_then_failed_cannot_resume_from_older_files),
         cmocka_unit_test(a_lost_status_does_not_boot_the_old_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -651,6 +651,9 @@ static bool execute_patch(struct world *world, const struct action *action)
     if (action->resource_version &&
         strcmp(action->resource_version, text_at(object, "metadata.resourceVersion")) != 0)
         return false;
+    if (!action->resource_version &&
+        !json_object_get(json_path(action->body, "metadata.annotations"), ANNOTATION_ENDPOINTS))
+        law_broken(world, "a write is refused when it was decided on an old copy");
     if (status)
         check_phase_law(world, action);
     assert_true(status == (json_object_get(action->body, "status") != NULL));
