@@ -146,6 +146,8 @@ void event_to_api(const orch_sandbox *sandbox, struct memory *memory, api_event 
     sandbox_view_of(sandbox, &view);
     out->sandbox = NEW_MESSAGE(memory, api_sandbox, opensandbox__lifecycle__v1__sandbox__init);
     sandbox_to_api(&view, memory, out->sandbox);
+    out->generation = sandbox->generation;
+    out->acknowledged_generation = sandbox->acknowledged_generation;
     if (sandbox->snapshot && sandbox->snapshot->progress)
         progress_to_api(sandbox->snapshot->progress, memory, out);
     if (sandbox->snapshot)

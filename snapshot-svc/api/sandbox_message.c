@@ -151,6 +151,7 @@ static void fill_meta(const struct message_memory *memory, const struct object_m
     out->namespace_ = text(memory, meta->ns);
     out->uid = text(memory, meta->uid);
     out->resource_version = text(memory, meta->resource_version);
+    out->generation = meta->generation;
     out->created_at_unix_ms = meta->created_ms;
     out->deleting = meta_is_deleting(meta);
     out->endpoints_json = text(memory, endpoints);
@@ -177,6 +178,7 @@ static void fill_status(const struct message_memory *memory, const struct batchs
     out->n_conditions = status->conditions.count;
     out->ready = status->ready;
     out->allocated = status->allocated;
+    out->acknowledged_generation = status->pause_observed_generation;
 }
 
 void sandbox_message_fill(const struct message_memory *memory, const json_t *json, const json_t *snapshot,
