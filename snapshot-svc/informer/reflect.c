@@ -40,6 +40,9 @@ static void tell_deleted(const struct informer *informer, struct object *last)
 
 /* ---- what the stream says becomes the store; each locks by itself ---- */
 
+/* With the lock held. An own write up to this version is not news any more. After an event this may come a moment later
+ * than its effect on the store: the stream has told any write to an object before it tells its deletion. A list tells
+ * no such thing, so its version counts in the same breath as its removals. */
 static void see(struct informer *informer, uint64_t version)
 {
     if (version > informer->seen_version)
@@ -59,19 +62,13 @@ static struct object *store_told(struct informer *informer, struct object *objec
     return old;
 }
 
-/* An event's version counts as seen in the same breath as its effect on the store: an own write from before it that is
- * applied after it must find that it is late. */
-enum source { FROM_LIST, FROM_EVENT };
-
 /* ADDED or MODIFIED, or an item of a list: which of the two it is for the handlers, the store knows. */
-static void take_present(struct informer *informer, struct object *object, enum source source)
+static void take_present(struct informer *informer, struct object *object)
 {
     bool is_news;
 
     pthread_mutex_lock(&informer->lock);
     SCOPED(object) struct object *old = store_told(informer, object, &is_news);
-    if (source == FROM_EVENT)
-        see(informer, object->version);
     pthread_mutex_unlock(&informer->lock);
 
     /* A new object under the old name, when we missed the deletion between the two. */
@@ -94,7 +91,6 @@ static void take_absent(struct informer *informer, struct object *last)
         cache_told(entry, NULL);
     else if (entry)
         cache_remove(&informer->cache, entry);
-    see(informer, last->version);
     pthread_mutex_unlock(&informer->lock);
     if (entry)
         tell_deleted(informer, last);
@@ -123,7 +119,7 @@ static int take_item(struct informer *informer, json_t *item, struct error *err)
         json_decref(reference);
         return error_wrap(err, "listing %s", plural(informer));
     }
-    take_present(informer, object, FROM_LIST);
+    take_present(informer, object);
     return 0;
 }
 
@@ -217,7 +213,7 @@ static void take_event(void *self, enum watch_event_type type, json_t *json)
         if (type == WATCH_DELETED)
             take_absent(informer, object);
         else
-            take_present(informer, object, FROM_EVENT);
+            take_present(informer, object);
     }
     remember_version(informer, version);
 }

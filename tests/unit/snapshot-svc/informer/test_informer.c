@@ -431,11 +431,11 @@ static void the_version_seen_follows_the_stream(void **state)
     struct scene *scene = *state;
 
     start(scene);
-    json_decref(create(scene, "a"));
-    SCOPED(json) json_t *red = join_team(scene, "a", "red");
-    assert_line(scene, 1, "~a >red");
+    SCOPED(json) json_t *a = create(scene, "a");
+    json_decref(create(scene, "b"));
+    assert_line(scene, 1, "+b"); /* so what was told before it is seen */
     assert_true(informer_seen_version(scene->informer) >=
-                strtoull(json_path_string(red, "metadata.resourceVersion"), NULL, 10));
+                strtoull(json_path_string(a, "metadata.resourceVersion"), NULL, 10));
 }
 
 /* ---- the end ---- */
