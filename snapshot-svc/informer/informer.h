@@ -20,7 +20,9 @@
 #include "snapshot-svc/cluster/cluster.h"
 #include "snapshot-svc/informer/object.h"
 
-/* On the informer thread; objects are borrowed for the call (object_ref to keep one). Members may be NULL. */
+/* On the informer thread; objects are borrowed for the call (object_ref to keep one). Members may be NULL.
+ * deleted() may come without added(): for an object that was applied as an own write and vanished before the
+ * stream told it. */
 struct informer_handler {
     void (*added)(void *self, struct object *object);
     void (*updated)(void *self, struct object *old, struct object *object);
