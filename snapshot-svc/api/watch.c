@@ -39,11 +39,12 @@ int handle_watch(struct rpc_call *call, const void *request_, struct error *err)
     if (find_sandbox(self, request->name, &first, err) < 0 ||
         informer_apply(self->service->informers[KIND_BATCH_SANDBOX], first->json, err) < 0)
         return -1;
-    SCOPED(watcher) struct watcher *watcher = watcher_new(self->watchers, first->ns, first->name);
-    rpc_on_cancel(call, watcher_cancel, watcher);
+    SCOPED(sandbox_watcher)
+    struct sandbox_watcher *watcher = sandbox_watcher_new(self->watchers, first->ns, first->name);
+    rpc_on_cancel(call, sandbox_watcher_cancel, watcher);
     do
         done = send_state(self, call, first, &sent, err);
-    while (done == 0 && watcher_wait(watcher));
+    while (done == 0 && sandbox_watcher_wait(watcher));
     rpc_on_cancel(call, NULL, NULL);
     return done < 0 ? -1 : error_set(err, ERR_CANCELLED, "the watch was cancelled");
 }

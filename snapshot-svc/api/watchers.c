@@ -7,17 +7,17 @@
 
 #include "shared/base/alloc.h"
 
-struct watcher {
+struct sandbox_watcher {
     struct watchers *watchers;
     char *ns, *sandbox;
     bool changed, cancelled;
     pthread_cond_t wake;
-    LIST_ENTRY(watcher) link;
+    LIST_ENTRY(sandbox_watcher) link;
 };
 
 struct watchers {
     pthread_mutex_t lock; /* guards everything here and in the watchers */
-    LIST_HEAD(, watcher) all;
+    LIST_HEAD(, sandbox_watcher) all;
 };
 
 struct watchers *watchers_new(void)
@@ -39,7 +39,7 @@ void watchers_free(struct watchers *watchers)
 
 void watchers_tell(struct watchers *watchers, const char *ns, const char *sandbox)
 {
-    struct watcher *watcher;
+    struct sandbox_watcher *watcher;
 
     pthread_mutex_lock(&watchers->lock);
     LIST_FOREACH(watcher, &watchers->all, link)
@@ -50,9 +50,9 @@ void watchers_tell(struct watchers *watchers, const char *ns, const char *sandbo
     pthread_mutex_unlock(&watchers->lock);
 }
 
-struct watcher *watcher_new(struct watchers *watchers, const char *ns, const char *sandbox)
+struct sandbox_watcher *sandbox_watcher_new(struct watchers *watchers, const char *ns, const char *sandbox)
 {
-    struct watcher *watcher = xcalloc(1, sizeof(*watcher));
+    struct sandbox_watcher *watcher = xcalloc(1, sizeof(*watcher));
 
     watcher->watchers = watchers;
     watcher->ns = xstrdup(ns);
@@ -64,7 +64,7 @@ struct watcher *watcher_new(struct watchers *watchers, const char *ns, const cha
     return watcher;
 }
 
-void watcher_free(struct watcher *watcher)
+void sandbox_watcher_free(struct sandbox_watcher *watcher)
 {
     if (!watcher)
         return;
@@ -77,7 +77,7 @@ void watcher_free(struct watcher *watcher)
     free(watcher);
 }
 
-bool watcher_wait(struct watcher *watcher)
+bool sandbox_watcher_wait(struct sandbox_watcher *watcher)
 {
     pthread_mutex_lock(&watcher->watchers->lock);
     while (!watcher->changed && !watcher->cancelled)
@@ -88,9 +88,9 @@ bool watcher_wait(struct watcher *watcher)
     return go_on;
 }
 
-void watcher_cancel(void *arg)
+void sandbox_watcher_cancel(void *arg)
 {
-    struct watcher *watcher = arg;
+    struct sandbox_watcher *watcher = arg;
 
     pthread_mutex_lock(&watcher->watchers->lock);
     watcher->cancelled = true;

@@ -7,7 +7,7 @@
 #include "shared/base/cleanup.h"
 
 struct watchers;
-struct watcher;
+struct sandbox_watcher;
 
 struct watchers *watchers_new(void);
 void watchers_free(struct watchers *watchers); /* no watcher may be left */
@@ -15,10 +15,10 @@ void watchers_free(struct watchers *watchers); /* no watcher may be left */
 /* Something about the sandbox changed: wakes those who wait for it. */
 void watchers_tell(struct watchers *watchers, const char *ns, const char *sandbox);
 
-struct watcher *watcher_new(struct watchers *watchers, const char *ns, const char *sandbox);
-void watcher_free(struct watcher *watcher);
-DEFINE_FREEP(watcher, struct watcher, watcher_free)
+struct sandbox_watcher *sandbox_watcher_new(struct watchers *watchers, const char *ns, const char *sandbox);
+void sandbox_watcher_free(struct sandbox_watcher *watcher);
+DEFINE_FREEP(sandbox_watcher, struct sandbox_watcher, sandbox_watcher_free)
 
-/* Waits for a change since the last answer (or since watcher_new). false: cancelled. */
-bool watcher_wait(struct watcher *watcher);
-void watcher_cancel(void *watcher); /* any thread */
+/* Waits for a change since the last answer (or since sandbox_watcher_new). false: cancelled. */
+bool sandbox_watcher_wait(struct sandbox_watcher *watcher);
+void sandbox_watcher_cancel(void *watcher); /* any thread */
