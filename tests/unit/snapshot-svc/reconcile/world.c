@@ -1,6 +1,6 @@
-#include "world.h"
+/* The objects, and everybody who is not under test: users, kubelet, garbage collection. */
+#include "world_priv.h"
 
-#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,9 +10,7 @@
 
 #include <cmocka.h>
 
-#include "shared/base/alloc.h"
 #include "shared/base/clock.h"
-#include "shared/base/strbuf.h"
 #include "shared/json/json.h"
 #include "snapshot-svc/model/names.h"
 
@@ -20,14 +18,14 @@ enum { SETTLE_ROUNDS = 60, SECOND_MS = 1000 };
 
 /* ---- objects ---- */
 
-static void touch(struct world *world, json_t *object)
+void touch(struct world *world, json_t *object)
 {
     char version[24];
     (void)snprintf(version, sizeof(version), "%ld", ++world->versions);
     json_object_set_new(json_object_get(object, "metadata"), "resourceVersion", json_string(version));
 }
 
-static json_t *meta_of(const json_t *object)
+json_t *meta_of(const json_t *object)
 {
     return json_object_get(object, "metadata");
 }
@@ -38,12 +36,12 @@ const char *text_at(const json_t *object, const char *path)
     return text ? text : "";
 }
 
-static bool is_deleting(const json_t *object)
+bool is_deleting(const json_t *object)
 {
     return *text_at(object, "metadata.deletionTimestamp") != '\0';
 }
 
-static bool is_finalized(const json_t *object)
+bool is_finalized(const json_t *object)
 {
     return json_array_size(json_path(object, "metadata.finalizers")) == 0;
 }
@@ -94,44 +92,10 @@ json_t *first_pod(struct world *world)
     return json_array_get(world->now.pods, 0);
 }
 
-static void law_broken(struct world *world, const char *law)
+void law_broken(struct world *world, const char *law)
 {
     if (!world->broken_law)
         world->broken_law = law;
-}
-
-/* ---- files ---- */
-
-static long files_of_image(const char *image)
-{
-    const char *digest = strstr(image, "@sha256:");
-    return digest ? strtol(digest + strlen("@sha256:"), NULL, 10) : strcmp(image, "busybox:1") == 0 ? 0 : -2;
-}
-
-static void digest_of_files(long files, char out[80])
-{
-    (void)snprintf(out, 80, "sha256:%064ld", files);
-}
-
-static long pod_files(const json_t *pod)
-{
-    return (long)json_integer_value(json_path(pod, "hidden.files"));
-}
-
-static struct agent_commit *holder_of(struct world *world, const char *pod_uid)
-{
-    for (size_t i = 0; i < world->commit_count; i++)
-        if (world->commits[i].frozen && strcmp(world->commits[i].pod_uid, pod_uid) == 0)
-            return &world->commits[i];
-    return NULL;
-}
-
-static struct agent_commit *commit_by_key(struct world *world, const char *key)
-{
-    for (size_t i = 0; i < world->commit_count; i++)
-        if (strcmp(world->commits[i].key, key) == 0)
-            return &world->commits[i];
-    return NULL;
 }
 
 /* ---- the beginning ---- */
@@ -195,7 +159,7 @@ void world_done(struct world *world)
 
 /* ---- users ---- */
 
-static void spec_changed(struct world *world, json_t *object)
+void spec_changed(struct world *world, json_t *object)
 {
     json_t *generation = json_object_get(meta_of(object), "generation");
     json_integer_set(generation, json_integer_value(generation) + 1);
@@ -244,7 +208,7 @@ void user_writes_files(struct world *world)
 
 static void collect_garbage(struct world *world);
 
-static void mark_deleted(struct world *world, json_t *object)
+void mark_deleted(struct world *world, json_t *object)
 {
     char now[RFC3339_SIZE];
 
@@ -262,7 +226,7 @@ static void drop(json_t **slot)
 }
 
 /* Objects without finalizers go; a pod waits for its kubelet. */
-static void remove_finalized(struct world *world)
+void remove_finalized(struct world *world)
 {
     struct picture *now = &world->now;
 
@@ -351,526 +315,6 @@ void kubelet_removes_deleted_pods(struct world *world)
         }
         json_array_remove(world->now.pods, i);
     }
-}
-
-/* ---- agent and dispatcher ---- */
-
-static void thaw(struct agent_commit *commit)
-{
-    commit->frozen = false;
-}
-
-void agent_finishes(struct world *world, enum agent_state state, const char *reason)
-{
-    for (size_t i = 0; i < world->commit_count; i++) {
-        struct agent_commit *commit = &world->commits[i];
-        if (commit->state != AGENT_RUNNING)
-            continue;
-        commit->state = state;
-        commit->reason = reason;
-        if (state == AGENT_FAILED || !commit->hold)
-            thaw(commit);
-    }
-}
-
-void agent_loses_hold(struct world *world)
-{
-    for (size_t i = 0; i < world->commit_count; i++)
-        if (world->commits[i].state == AGENT_SUCCEEDED && !world->commits[i].killed)
-            thaw(&world->commits[i]);
-}
-
-void agent_times_out(struct world *world)
-{
-    for (size_t i = 0; i < world->commit_count; i++) {
-        struct agent_commit *commit = &world->commits[i];
-        if (!commit->frozen || commit->killed ||
-            world->now_ms - commit->started_ms < 2 * world->config.commit_timeout_ms)
-            continue;
-        thaw(commit);
-        if (commit->state == AGENT_RUNNING) {
-            commit->state = AGENT_FAILED;
-            commit->reason = "Timeout";
-        }
-    }
-}
-
-void process_restarts(struct world *world)
-{
-    for (size_t i = 0; i < world->commit_count; i++)
-        world->commits[i].followed = world->commits[i].told_lost = false;
-}
-
-static json_t *pod_by_uid(struct world *world, const char *uid)
-{
-    size_t i;
-    json_t *pod;
-
-    json_array_foreach(world->now.pods, i, pod)
-    {
-        if (strcmp(text_at(pod, "metadata.uid"), uid) == 0)
-            return pod;
-    }
-    return NULL;
-}
-
-static void start_commit(struct world *world, const struct action *action)
-{
-    struct agent_commit *commit = commit_by_key(world, action->commit_key);
-    const json_t *pod = pod_by_uid(world, action->pod_uid);
-
-    if (commit) {
-        commit->followed = true;
-        return;
-    }
-    if (holder_of(world, action->pod_uid))
-        return; /* refused: the dispatcher tries again later */
-    assert_true(world->commit_count < COMMITS_MAX);
-    commit = &world->commits[world->commit_count++];
-    *commit = (struct agent_commit){.hold = action->hold, .followed = true, .started_ms = world->now_ms};
-    (void)snprintf(commit->key, sizeof(commit->key), "%s", action->commit_key);
-    (void)snprintf(commit->pod_uid, sizeof(commit->pod_uid), "%s", action->pod_uid);
-    (void)snprintf(commit->container, sizeof(commit->container), "%s", action->targets[0].container);
-    (void)snprintf(commit->image, sizeof(commit->image), "%s", action->targets[0].image);
-    if (!pod || strcmp(phase_of(pod), "Running") != 0) {
-        commit->state = AGENT_FAILED;
-        commit->reason = "PodNotFound";
-        return;
-    }
-    commit->frozen = true;
-    commit->files = pod_files(pod);
-}
-
-static bool release_kill(struct agent_commit *commit)
-{
-    if (!commit || commit->state != AGENT_SUCCEEDED)
-        return false;
-    if (!commit->killed && !commit->frozen) {
-        commit->followed = commit->told_lost = true;
-        return false;
-    }
-    return commit->killed = true;
-}
-
-static void cancel(struct agent_commit *commit)
-{
-    if (!commit || commit->killed)
-        return;
-    thaw(commit);
-    if (commit->state == AGENT_RUNNING) {
-        commit->state = AGENT_FAILED;
-        commit->reason = "CommitCancelled";
-    }
-}
-
-static void view_commit(struct world *world, const json_t *snapshot, struct commit_view *view,
-                        struct commit_image *image, char digest[80])
-{
-    char key[64];
-    (void)snprintf(key, sizeof(key), "%s.%lld", text_at(snapshot, "metadata.uid"),
-                   status_number(snapshot, "attempts"));
-    struct agent_commit *commit = commit_by_key(world, key);
-
-    *view = (struct commit_view){.state = COMMIT_UNKNOWN};
-    if (!commit || !commit->followed)
-        return;
-    if (commit->state == AGENT_FAILED || commit->told_lost) {
-        view->state = COMMIT_FAILED;
-        view->reason = (char *)(commit->told_lost ? "HoldExpired" : commit->reason);
-        view->message = (char *)"says the agent";
-    } else if (commit->state == AGENT_RUNNING) {
-        view->state = COMMIT_RUNNING;
-        view->progress =
-            (struct commit_progress){.phase = "Pushing", .bytes_read = 10, .bytes_total = 20, .files = 3};
-    } else {
-        digest_of_files(commit->files, digest);
-        *image = (struct commit_image){.container = commit->container,
-                                       .image = commit->image,
-                                       .digest = digest,
-                                       .image_size = 1000,
-                                       .layers = 2};
-        view->state = COMMIT_SUCCEEDED;
-        view->images = image;
-        view->image_count = 1;
-    }
-}
-
-/* ---- planning ---- */
-
-struct picture picture_copy(const struct picture *picture)
-{
-    return (struct picture){json_deep_copy(picture->sandbox), json_deep_copy(picture->snapshot),
-                            json_deep_copy(picture->public_snapshot), json_deep_copy(picture->pods)};
-}
-
-void picture_done(struct picture *picture)
-{
-    json_decref(picture->sandbox);
-    json_decref(picture->snapshot);
-    json_decref(picture->public_snapshot);
-    json_decref(picture->pods);
-    *picture = (struct picture){0};
-}
-
-struct typed {
-    struct batchsandbox sandbox;
-    struct sandboxsnapshot snapshot, other;
-    struct pod *pods;
-    const struct pod **pod_refs;
-    size_t pod_count;
-};
-
-static void typed_read(struct typed *typed, const struct picture *picture, json_t *snapshot, json_t *other)
-{
-    struct error err = {0};
-    size_t i;
-    json_t *pod;
-
-    *typed = (struct typed){.pod_count = json_array_size(picture->pods)};
-    typed->pods = xcalloc(typed->pod_count + 1, sizeof(*typed->pods));
-    typed->pod_refs = xcalloc(typed->pod_count + 1, sizeof(*typed->pod_refs));
-    if (picture->sandbox && batchsandbox_read(picture->sandbox, &typed->sandbox, &err) < 0)
-        fail_msg("%s", err.text);
-    if (snapshot && sandboxsnapshot_read(snapshot, &typed->snapshot, &err) < 0)
-        fail_msg("%s", err.text);
-    if (other && sandboxsnapshot_read(other, &typed->other, &err) < 0)
-        fail_msg("%s", err.text);
-    json_array_foreach(picture->pods, i, pod)
-    {
-        if (pod_read(pod, &typed->pods[i], &err) < 0)
-            fail_msg("%s", err.text);
-        typed->pod_refs[i] = &typed->pods[i];
-    }
-}
-
-static void typed_done(struct typed *typed)
-{
-    batchsandbox_done(&typed->sandbox);
-    sandboxsnapshot_done(&typed->snapshot);
-    sandboxsnapshot_done(&typed->other);
-    for (size_t i = 0; i < typed->pod_count; i++)
-        pod_done(&typed->pods[i]);
-    free(typed->pods);
-    free(typed->pod_refs);
-}
-
-void world_plan_sandbox(struct world *world, const struct picture *picture, struct plan *plan)
-{
-    struct typed typed;
-    struct commit_view view;
-    struct commit_image image;
-    char digest[80];
-    struct error err = {0};
-
-    *plan = (struct plan)PLAN_INIT;
-    if (!picture->sandbox)
-        return;
-    typed_read(&typed, picture, picture->snapshot, NULL);
-    view_commit(world, picture->snapshot, &view, &image, digest);
-    struct batchsandbox_observed seen = {.sandbox = &typed.sandbox,
-                                         .pods = typed.pod_refs,
-                                         .pod_count = typed.pod_count,
-                                         .snapshot = picture->snapshot ? &typed.snapshot : NULL,
-                                         .commit = &view};
-    if (batchsandbox_plan(&seen, &world->config, world->now_ms, plan, &err) < 0)
-        fail_msg("%s", err.text);
-    typed_done(&typed);
-}
-
-void world_plan_snapshot(struct world *world, const struct picture *picture, bool public_snapshot,
-                         struct plan *plan)
-{
-    json_t *snapshot = public_snapshot ? picture->public_snapshot : picture->snapshot;
-    /* The executor looks at the other snapshots just before: an old view may overlook one, the agent does not. */
-    json_t *other = public_snapshot ? world->now.snapshot : world->now.public_snapshot;
-    struct typed typed;
-    struct commit_view view;
-    struct commit_image image;
-    char digest[80];
-    struct error err = {0};
-
-    *plan = (struct plan)PLAN_INIT;
-    if (!snapshot)
-        return;
-    typed_read(&typed, picture, snapshot, other);
-    view_commit(world, snapshot, &view, &image, digest);
-    bool busy = other && strcmp(phase_of(other), "Committing") == 0;
-    struct sandboxsnapshot_observed seen = {.snapshot = &typed.snapshot,
-                                            .sandbox = picture->sandbox ? &typed.sandbox : NULL,
-                                            .pods = typed.pod_refs,
-                                            .pod_count = typed.pod_count,
-                                            .push_secret = world->push_secret,
-                                            .commit = &view,
-                                            .busy_with = busy ? typed.other.meta.name : NULL};
-    if (sandboxsnapshot_plan(&seen, &world->config, world->now_ms, plan, &err) < 0)
-        fail_msg("%s", err.text);
-    typed_done(&typed);
-}
-
-/* ---- executing ---- */
-
-static json_t **slot_of(struct world *world, enum cluster_kind kind, const char *name)
-{
-    if (kind == KIND_BATCH_SANDBOX)
-        return &world->now.sandbox;
-    return strcmp(name, "demo-pause") == 0 ? &world->now.snapshot : &world->now.public_snapshot;
-}
-
-static json_t *pod_by_name(struct world *world, const char *name)
-{
-    size_t i;
-    json_t *pod;
-
-    json_array_foreach(world->now.pods, i, pod)
-    {
-        if (strcmp(text_at(pod, "metadata.name"), name) == 0)
-            return pod;
-    }
-    return NULL;
-}
-
-static json_t *find_object(struct world *world, enum cluster_kind kind, const char *name)
-{
-    return kind == KIND_POD ? pod_by_name(world, name) : *slot_of(world, kind, name);
-}
-
-static void check_phase_law(struct world *world, const struct action *action)
-{
-    if (action->kind == KIND_BATCH_SANDBOX && strcmp(text_at(action->body, "status.phase"), "Paused") == 0 &&
-        json_array_size(world->now.pods) > 0)
-        law_broken(world, "Paused only when the pods are gone");
-}
-
-static bool execute_patch(struct world *world, const struct action *action)
-{
-    json_t *object = find_object(world, action->kind, action->name);
-    const bool status = action->type == ACTION_PATCH_STATUS;
-
-    if (!object)
-        return false;
-    if (action->resource_version &&
-        strcmp(action->resource_version, text_at(object, "metadata.resourceVersion")) != 0)
-        return false;
-    if (!action->resource_version &&
-        !json_object_get(json_path(action->body, "metadata.annotations"), ANNOTATION_ENDPOINTS))
-        law_broken(world, "a write is refused when it was decided on an old copy");
-    if (status)
-        check_phase_law(world, action);
-    assert_true(status == (json_object_get(action->body, "status") != NULL));
-    SCOPED(json) json_t *old = json_deep_copy(object);
-    (void)json_merge_patch(object, action->body);
-    if (json_equal(old, object))
-        return true;
-    touch(world, object);
-    if (!json_equal(json_object_get(old, "spec"), json_object_get(object, "spec")))
-        spec_changed(world, object);
-    remove_finalized(world);
-    return true;
-}
-
-static bool execute_create(struct world *world, const struct action *action)
-{
-    json_t *existing = find_object(world, action->kind, action->name);
-    char uid[32];
-
-    if (existing) {
-        size_t last = 0;
-        const json_t *owner = json_array_get(json_path(existing, "metadata.ownerReferences"), last);
-        return strcmp(text_at(owner, "uid"), SANDBOX_UID) == 0;
-    }
-    if (!world->now.sandbox)
-        return true; /* created, and collected at once */
-    json_t *object = json_deep_copy(action->body);
-    (void)snprintf(uid, sizeof(uid), "uid-made-%ld", ++world->uids);
-    json_object_set_new(meta_of(object), "uid", json_string(uid));
-    json_object_set_new(meta_of(object), "generation", json_integer(1));
-    touch(world, object);
-    if (action->kind != KIND_POD) {
-        *slot_of(world, action->kind, action->name) = object;
-        return true;
-    }
-    const char *image = text_at(json_array_get(json_path(object, "spec.containers"), 0), "image");
-    json_object_set_new(object, "hidden", json_pack("{s:i}", "files", (int)files_of_image(image)));
-    if (is_deleting(world->now.sandbox))
-        law_broken(world, "no pods for a sandbox that is being deleted");
-    json_array_append_new(world->now.pods, object);
-    return true;
-}
-
-static long snapshot_files(const json_t *snapshot)
-{
-    char text[100];
-    (void)snprintf(text, sizeof(text), "@%s",
-                   text_at(json_array_get(json_path(snapshot, "status.containers"), 0), "imageDigest"));
-    return files_of_image(text);
-}
-
-/* No transition loses files: a pod goes when a snapshot has what is in it, or with the sandbox, or when its user wants another try. */
-static void check_pod_law(struct world *world, const json_t *pod)
-{
-    const json_t *sandbox = world->now.sandbox, *snapshot = world->now.snapshot;
-    const bool kept = snapshot && strcmp(phase_of(snapshot), "Succeed") == 0 && !is_deleting(snapshot);
-    struct agent_commit *holder = holder_of(world, text_at(pod, "metadata.uid"));
-
-    if (is_deleting(pod) || !sandbox || is_deleting(sandbox))
-        return;
-    if (kept && snapshot_files(snapshot) == pod_files(pod) && holder && holder->killed)
-        return;
-    if (kept && strcmp(phase_of(sandbox), "Failed") == 0 && json_is_false(json_path(sandbox, "spec.pause"))) {
-        world->truth = world->truth == -1 ? -1 : snapshot_files(snapshot);
-        return;
-    }
-    law_broken(world, "a pod is deleted only when a snapshot holds its files");
-}
-
-static void check_snapshot_law(struct world *world, const json_t *snapshot)
-{
-    if (is_deleting(snapshot) || strcmp(phase_of(snapshot), "Succeed") != 0 || !world->now.sandbox ||
-        is_deleting(world->now.sandbox))
-        return;
-    if (world->truth >= 0 && snapshot_files(snapshot) == world->truth) {
-        const json_t *pod = first_pod(world);
-        if (!pod || is_deleting(pod) || pod_files(pod) != world->truth)
-            law_broken(world, "the only copy of the files is never deleted");
-    }
-}
-
-static bool execute_delete(struct world *world, const struct action *action)
-{
-    json_t *object = find_object(world, action->kind, action->name);
-
-    if (!object || strcmp(text_at(object, "metadata.uid"), action->uid ? action->uid : "") != 0)
-        return true;
-    if (action->kind == KIND_POD)
-        check_pod_law(world, object);
-    if (action->kind == KIND_SANDBOX_SNAPSHOT)
-        check_snapshot_law(world, object);
-    if (action->kind == KIND_BATCH_SANDBOX)
-        world->sandbox_was_deleted = true;
-    mark_deleted(world, object);
-    remove_finalized(world);
-    return true;
-}
-
-static bool execute_one(struct world *world, const struct action *action)
-{
-    switch (action->type) {
-    case ACTION_PATCH:
-    case ACTION_PATCH_STATUS:
-        return execute_patch(world, action);
-    case ACTION_CREATE:
-        return execute_create(world, action);
-    case ACTION_DELETE:
-        return execute_delete(world, action);
-    case ACTION_COMMIT:
-        start_commit(world, action);
-        return true;
-    case ACTION_RELEASE_KILL:
-        return release_kill(commit_by_key(world, action->commit_key));
-    case ACTION_CANCEL:
-        cancel(commit_by_key(world, action->commit_key));
-        return true;
-    case ACTION_EVENT:
-        json_array_append_new(world->events, json_string(action->reason));
-        return true;
-    case ACTION_MAX:
-        break;
-    }
-    return false;
-}
-
-bool world_execute(struct world *world, const struct plan *plan, size_t max_actions)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (i >= max_actions || !execute_one(world, &plan->actions[i]))
-            return false;
-    return true;
-}
-
-/* ---- text ---- */
-
-static void spell(struct strbuf *text, const struct action *action)
-{
-    static const char *const kinds[] = {"sandbox", "snapshot", "pod", "secret", "event"};
-
-    if (text->length)
-        (void)strbuf_addc(text, ' ');
-    switch (action->type) {
-    case ACTION_PATCH:
-        (void)strbuf_addf(text, "patch(%s)", action->resource_version ? kinds[action->kind] : "endpoints");
-        return;
-    case ACTION_PATCH_STATUS:
-        (void)strbuf_addf(text, "status(%s)", text_at(action->body, "status.phase"));
-        return;
-    case ACTION_CREATE:
-    case ACTION_DELETE:
-        (void)strbuf_addf(text, "%s(%s)", action->type == ACTION_CREATE ? "create" : "delete", action->name);
-        return;
-    case ACTION_COMMIT:
-        (void)strbuf_addf(text, "commit(%s)", action->hold ? "hold" : "thaw");
-        return;
-    case ACTION_RELEASE_KILL:
-        (void)strbuf_adds(text, "kill()");
-        return;
-    case ACTION_CANCEL:
-        (void)strbuf_adds(text, "cancel()");
-        return;
-    case ACTION_EVENT:
-        (void)strbuf_addf(text, "event(%s)", action->reason);
-        return;
-    case ACTION_MAX:
-        return;
-    }
-}
-
-char *plan_text(const struct plan *plan)
-{
-    struct strbuf text = STRBUF_INIT;
-
-    for (size_t i = 0; i < plan->count; i++)
-        spell(&text, &plan->actions[i]);
-    return text.length ? strbuf_take(&text) : xstrdup("");
-}
-
-static const char *run_once(struct world *world, void (*make)(struct world *, struct plan *))
-{
-    static char text[512];
-    SCOPED_PLAN struct plan plan = PLAN_INIT;
-
-    make(world, &plan);
-    (void)world_execute(world, &plan, SIZE_MAX);
-    SCOPED(string) char *spelled = plan_text(&plan);
-    (void)snprintf(text, sizeof(text), "%s", spelled);
-    if (world->tell && *text)
-        print_message("    %-70s now %s, snapshot %s\n", text, phase_of(world->now.sandbox),
-                      phase_of(world->now.snapshot));
-    return text;
-}
-
-static void make_sandbox_plan(struct world *world, struct plan *plan)
-{
-    world_plan_sandbox(world, &world->now, plan);
-}
-
-static void make_snapshot_plan(struct world *world, struct plan *plan)
-{
-    world_plan_snapshot(world, &world->now, false, plan);
-}
-
-static void make_public_plan(struct world *world, struct plan *plan)
-{
-    world_plan_snapshot(world, &world->now, true, plan);
-}
-
-const char *pass_sandbox_once(struct world *world)
-{
-    return run_once(world, make_sandbox_plan);
-}
-
-const char *pass_snapshot_once(struct world *world)
-{
-    return run_once(world, world->now.public_snapshot && !world->now.snapshot ? make_public_plan
-                                                                              : make_snapshot_plan);
 }
 
 /* ---- settling ---- */

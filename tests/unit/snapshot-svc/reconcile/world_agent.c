@@ -1,0 +1,189 @@
+/* The agent's commits and what a dispatcher knows of them. */
+#include "world_priv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "shared/json/json.h"
+
+/* ---- files ---- */
+
+long files_of_image(const char *image)
+{
+    const char *digest = strstr(image, "@sha256:");
+    return digest ? strtol(digest + strlen("@sha256:"), NULL, 10) : strcmp(image, "busybox:1") == 0 ? 0 : -2;
+}
+
+void digest_of_files(long files, char out[80])
+{
+    (void)snprintf(out, 80, "sha256:%064ld", files);
+}
+
+long pod_files(const json_t *pod)
+{
+    return (long)json_integer_value(json_path(pod, "hidden.files"));
+}
+
+struct agent_commit *holder_of(struct world *world, const char *pod_uid)
+{
+    for (size_t i = 0; i < world->commit_count; i++)
+        if (world->commits[i].frozen && strcmp(world->commits[i].pod_uid, pod_uid) == 0)
+            return &world->commits[i];
+    return NULL;
+}
+
+struct agent_commit *commit_by_key(struct world *world, const char *key)
+{
+    for (size_t i = 0; i < world->commit_count; i++)
+        if (strcmp(world->commits[i].key, key) == 0)
+            return &world->commits[i];
+    return NULL;
+}
+
+/* ---- agent and dispatcher ---- */
+
+static void thaw(struct agent_commit *commit)
+{
+    commit->frozen = false;
+}
+
+void agent_finishes(struct world *world, enum agent_state state, const char *reason)
+{
+    for (size_t i = 0; i < world->commit_count; i++) {
+        struct agent_commit *commit = &world->commits[i];
+        if (commit->state != AGENT_RUNNING)
+            continue;
+        commit->state = state;
+        commit->reason = reason;
+        if (state == AGENT_FAILED || !commit->hold)
+            thaw(commit);
+    }
+}
+
+void agent_loses_hold(struct world *world)
+{
+    for (size_t i = 0; i < world->commit_count; i++)
+        if (world->commits[i].state == AGENT_SUCCEEDED && !world->commits[i].killed)
+            thaw(&world->commits[i]);
+}
+
+void agent_times_out(struct world *world)
+{
+    for (size_t i = 0; i < world->commit_count; i++) {
+        struct agent_commit *commit = &world->commits[i];
+        if (!commit->frozen || commit->killed ||
+            world->now_ms - commit->started_ms < 2 * world->config.commit_timeout_ms)
+            continue;
+        thaw(commit);
+        if (commit->state == AGENT_RUNNING) {
+            commit->state = AGENT_FAILED;
+            commit->reason = "Timeout";
+        }
+    }
+}
+
+void process_restarts(struct world *world)
+{
+    for (size_t i = 0; i < world->commit_count; i++)
+        world->commits[i].followed = world->commits[i].told_lost = false;
+}
+
+static json_t *pod_by_uid(struct world *world, const char *uid)
+{
+    size_t i;
+    json_t *pod;
+
+    json_array_foreach(world->now.pods, i, pod)
+    {
+        if (strcmp(text_at(pod, "metadata.uid"), uid) == 0)
+            return pod;
+    }
+    return NULL;
+}
+
+void start_commit(struct world *world, const struct action *action)
+{
+    struct agent_commit *commit = commit_by_key(world, action->commit_key);
+    const json_t *pod = pod_by_uid(world, action->pod_uid);
+
+    if (commit) {
+        commit->followed = true;
+        return;
+    }
+    if (holder_of(world, action->pod_uid))
+        return; /* refused: the dispatcher tries again later */
+    assert_true(world->commit_count < COMMITS_MAX);
+    commit = &world->commits[world->commit_count++];
+    *commit = (struct agent_commit){.hold = action->hold, .followed = true, .started_ms = world->now_ms};
+    (void)snprintf(commit->key, sizeof(commit->key), "%s", action->commit_key);
+    (void)snprintf(commit->pod_uid, sizeof(commit->pod_uid), "%s", action->pod_uid);
+    (void)snprintf(commit->container, sizeof(commit->container), "%s", action->targets[0].container);
+    (void)snprintf(commit->image, sizeof(commit->image), "%s", action->targets[0].image);
+    if (!pod || strcmp(phase_of(pod), "Running") != 0) {
+        commit->state = AGENT_FAILED;
+        commit->reason = "PodNotFound";
+        return;
+    }
+    commit->frozen = true;
+    commit->files = pod_files(pod);
+}
+
+bool release_kill(struct agent_commit *commit)
+{
+    if (!commit || commit->state != AGENT_SUCCEEDED)
+        return false;
+    if (!commit->killed && !commit->frozen) {
+        commit->followed = commit->told_lost = true;
+        return false;
+    }
+    return commit->killed = true;
+}
+
+void cancel(struct agent_commit *commit)
+{
+    if (!commit || commit->killed)
+        return;
+    thaw(commit);
+    if (commit->state == AGENT_RUNNING) {
+        commit->state = AGENT_FAILED;
+        commit->reason = "CommitCancelled";
+    }
+}
+
+void view_commit(struct world *world, const json_t *snapshot, struct commit_view *view,
+                 struct commit_image *image, char digest[80])
+{
+    char key[64];
+    (void)snprintf(key, sizeof(key), "%s.%lld", text_at(snapshot, "metadata.uid"),
+                   status_number(snapshot, "attempts"));
+    struct agent_commit *commit = commit_by_key(world, key);
+
+    *view = (struct commit_view){.state = COMMIT_UNKNOWN};
+    if (!commit || !commit->followed)
+        return;
+    if (commit->state == AGENT_FAILED || commit->told_lost) {
+        view->state = COMMIT_FAILED;
+        view->reason = (char *)(commit->told_lost ? "HoldExpired" : commit->reason);
+        view->message = (char *)"says the agent";
+    } else if (commit->state == AGENT_RUNNING) {
+        view->state = COMMIT_RUNNING;
+        view->progress =
+            (struct commit_progress){.phase = "Pushing", .bytes_read = 10, .bytes_total = 20, .files = 3};
+    } else {
+        digest_of_files(commit->files, digest);
+        *image = (struct commit_image){.container = commit->container,
+                                       .image = commit->image,
+                                       .digest = digest,
+                                       .image_size = 1000,
+                                       .layers = 2};
+        view->state = COMMIT_SUCCEEDED;
+        view->images = image;
+        view->image_count = 1;
+    }
+}

@@ -1,0 +1,28 @@
+/* world_priv.h - what the parts of the world share: world.c (objects, users, kubelet), world_agent.c (commits), world_run.c (plans). */
+#pragma once
+
+#include "world.h"
+
+void touch(struct world *world, json_t *object);
+json_t *meta_of(const json_t *object);
+bool is_deleting(const json_t *object);
+bool is_finalized(const json_t *object);
+void law_broken(struct world *world, const char *law);
+long files_of_image(const char *image);
+void digest_of_files(long files, char out[80]);
+long pod_files(const json_t *pod);
+struct agent_commit *holder_of(struct world *world, const char *pod_uid);
+struct agent_commit *commit_by_key(struct world *world, const char *key);
+void spec_changed(struct world *world, json_t *object);
+void mark_deleted(struct world *world, json_t *object);
+void remove_finalized(struct world *world);
+void start_commit(struct world *world, const struct action *action);
+bool release_kill(struct agent_commit *commit);
+void cancel(struct agent_commit *commit);
+void view_commit(struct world *world, const json_t *snapshot, struct commit_view *view,
+                 struct commit_image *image, char digest[80]);
+long snapshot_files(const json_t *snapshot);
+void make_sandbox_plan(struct world *world, struct plan *plan);
+void make_snapshot_plan(struct world *world, struct plan *plan);
+void make_public_plan(struct world *world, struct plan *plan);
+const char *run_once(struct world *world, void (*make)(struct world *, struct plan *));
