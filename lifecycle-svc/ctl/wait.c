@@ -12,16 +12,15 @@ static bool shows_failure(const struct wait *wait, const ctl_event *event)
     return strcmp(event->failed_condition, wait->for_pause ? "PauseFailed" : "ResumeFailed") == 0;
 }
 
-static int64_t failure_ms(const ctl_event *event)
-{
-    return event->failed_at ? event->failed_at->seconds * 1000 + event->failed_at->nanos / 1000000 : 0;
-}
-
 void wait_begin(struct wait *wait, bool for_pause, const ctl_event *before)
 {
-    *wait = (struct wait){.for_pause = for_pause};
-    if (shows_failure(wait, before))
-        wait->old_failure_ms = failure_ms(before);
+    *wait = (struct wait){.for_pause = for_pause, .generation_before = before->generation};
+}
+
+/* Has snapshot-svc acted on our request, or is this still the state from before it? */
+static bool is_answered(const struct wait *wait, const ctl_event *event)
+{
+    return event->generation > wait->generation_before && event->acknowledged_generation >= event->generation;
 }
 
 enum wait_end wait_look(struct wait *wait, const ctl_event *event)
@@ -34,8 +33,8 @@ enum wait_end wait_look(struct wait *wait, const ctl_event *event)
         wait->moved = true;
         return WAIT_ON;
     }
-    /* Back where it began. A watch may skip states, so a newer failure counts even when no move was seen. */
-    if (shows_failure(wait, event) && (wait->moved || failure_ms(event) > wait->old_failure_ms))
+    /* Back where it began. A watch may skip states, so an answer counts even when no move was seen. */
+    if (shows_failure(wait, event) && (wait->moved || is_answered(wait, event)))
         return WAIT_FAILED;
     return WAIT_ON;
 }

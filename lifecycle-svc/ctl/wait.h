@@ -8,8 +8,8 @@
 
 struct wait {
     bool for_pause;
-    bool moved;             /* Pausing or Resuming was seen: a failure shown now is this one's */
-    int64_t old_failure_ms; /* when the failure happened that was there before; 0: none was */
+    bool moved;                /* Pausing or Resuming was seen: a failure shown now is this one's */
+    int64_t generation_before; /* of the sandbox; the request raises it */
 };
 
 enum wait_end { WAIT_ON, WAIT_DONE, WAIT_FAILED };

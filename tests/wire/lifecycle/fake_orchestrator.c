@@ -348,6 +348,8 @@ static void write_sandbox(struct rpc_call *call, const struct fake_sandbox *in, 
     out->ready = in->ready;
     out->allocated = in->allocated;
     out->deleting = in->deleting;
+    out->generation = in->generation;
+    out->acknowledged_generation = in->acknowledged;
     write_labels(call, in, out);
     write_conditions(call, in, out);
     write_snapshot(call, in, out);

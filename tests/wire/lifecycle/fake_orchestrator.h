@@ -24,6 +24,7 @@ struct fake_sandbox {
     int64_t created_ms, expires_ms;
     int32_t ready, allocated;
     bool deleting;
+    int64_t generation, acknowledged;
     const char *progress_phase; /* set: a snapshot that is Committing */
     uint64_t bytes_read, bytes_total, bytes_pushed;
     const char *image, *image_digest; /* set: the snapshot's image */

@@ -222,13 +222,16 @@ static void put_phase(struct stand *stand, const char *phase)
     fake_put(stand->fake, &sandbox);
 }
 
+/* A failure of request number `answered`, while the sandbox is at request number `asked`. */
 static void put_failure(struct stand *stand, const char *phase, const char *type, const char *message,
-                        int64_t at_ms)
+                        int64_t asked, int64_t answered)
 {
     struct fake_sandbox sandbox = web;
 
     sandbox.phase = phase;
-    sandbox.conditions[0] = (struct fake_condition){type, NULL, "PushFailed", message, at_ms};
+    sandbox.conditions[0] = (struct fake_condition){type, NULL, "PushFailed", message, 5000};
+    sandbox.generation = asked;
+    sandbox.acknowledged = answered;
     fake_put(stand->fake, &sandbox);
 }
 
@@ -266,27 +269,28 @@ static void a_failed_pause_is_1_with_its_reason(void **state)
     put_phase(stand, "Succeed");
     begin(&running, stand, "pause web --wait");
     fake_await_call(stand->fake, "PauseSandbox web");
-    put_failure(stand, "Succeed", "PauseFailed", "registry answered 401", 5000);
+    put_phase(stand, "Pausing");
+    put_failure(stand, "Succeed", "PauseFailed", "registry answered 401", 1, 1);
     pthread_join(running.thread, NULL);
     assert_exit(&running.run, 1);
     assert_contains(running.run.errors, "PushFailed: registry answered 401");
     run_done(&running.run);
 }
 
-static void an_older_failure_is_not_taken_for_this_one(void **state)
+static void an_older_failure_is_told_from_this_ones(void **state)
 {
     struct stand *stand = *state;
     struct running running;
 
-    put_failure(stand, "Succeed", "PauseFailed", "the old one", 5000);
+    put_failure(stand, "Succeed", "PauseFailed", "the old one", 1, 1);
     begin(&running, stand, "pause web --wait");
     fake_await_call(stand->fake, "PauseSandbox web");
-    put_failure(stand, "Succeed", "PauseFailed", "the old one",
-                5000);               /* some other change, the failure still there */
+    put_failure(stand, "Succeed", "PauseFailed", "the old one", 2, 1);
     fake_await_sent(stand->fake, 2); /* else the watch may skip it */
-    put_phase(stand, "Paused");
+    put_failure(stand, "Succeed", "PauseFailed", "the new one", 2, 2);
     pthread_join(running.thread, NULL);
-    assert_exit(&running.run, 0);
+    assert_exit(&running.run, 1);
+    assert_contains(running.run.errors, "the new one");
     run_done(&running.run);
 }
 
@@ -309,7 +313,7 @@ static void resume_waits_until_running_or_fails_with_the_reason(void **state)
     put_phase(stand, "Paused");
     begin(&running, stand, "resume web --wait");
     fake_await_call(stand->fake, "ResumeSandbox web");
-    put_failure(stand, "Failed", "ResumeFailed", "image is gone", 7000);
+    put_failure(stand, "Failed", "ResumeFailed", "image is gone", 2, 2);
     pthread_join(running.thread, NULL);
     assert_exit(&running.run, 1);
     assert_contains(running.run.errors, "image is gone");
@@ -417,7 +421,7 @@ int main(void)
         WITH_STAND(logs_are_shown),
         WITH_STAND(pause_waits_until_paused_and_names_the_image),
         WITH_STAND(a_failed_pause_is_1_with_its_reason),
-        WITH_STAND(an_older_failure_is_not_taken_for_this_one),
+        WITH_STAND(an_older_failure_is_told_from_this_ones),
         WITH_STAND(resume_waits_until_running_or_fails_with_the_reason),
         WITH_STAND(a_restart_of_the_orchestrator_does_not_end_the_wait),
         WITH_STAND(a_sandbox_deleted_meanwhile_ends_the_wait_with_3),
