@@ -8,15 +8,16 @@
  * tree is followed, run or waited for.
  *
  * How overlayfs speaks and what is written:
- *   character device 0:0          .wh.<name>               empty file, all attributes zero
- *   trusted.overlay.opaque = "y"  <folder>/.wh..wh..opq    right behind the folder's own entry
- *   a folder                      itself, with all its attributes, before its content; the root is "./",
- * which containerd passes over (its snapshotter makes every root 0755) and other unpackers apply a further
- * link to an inode    hard link to the first path of it in this layer, with all attributes again, since
- *                                 unpackers apply them again and a chown drops capabilities
- *   a socket                      nothing, but a whiteout where a lower layer may have the name: it must not come back
- *   below a default ACL           ACLs are spelled out even where there are none: unpackers create a child
- * with what it inherits and would leave that there
+ *   character device 0:0          .wh.<name>: an empty file, all attributes zero
+ *   trusted.overlay.opaque = "y"  <folder>/.wh..wh..opq, right behind the folder's own entry
+ *   a folder                      itself, with all its attributes, before its content; the root is "./", which
+ *                                 containerd passes over (its snapshotter makes every root 0755) and others apply
+ *   a further link to an inode    a hard link to its first path in this layer, with all attributes again:
+ *                                 unpackers apply them again, and their chown drops capabilities
+ *   a socket                      nothing, but a whiteout where a lower layer may have the name, which must
+ *                                 not come back
+ *   below a default ACL           ACLs are spelled out even where there are none: unpackers create a child with
+ *                                 what it inherits and would leave that there
  *
  * Spec: OCI image-spec layer.md; Documentation/filesystems/overlayfs.rst. */
 #pragma once
@@ -84,13 +85,14 @@ struct layer_result {
     struct layer_lost lost[LAYER_LOSS_MAX];
 };
 
-/* Captures upper_fd (borrowed) into spool (borrowed, new) and ends the spool: finished on success, failed
- * with err's copy otherwise. progress and cancelled may be NULL; setting *cancelled from another thread ends
- * the capture soon. Blocks; reads on the calling thread, compresses and writes on another. The container must
- * be frozen, or the tree otherwise still. ERR_STATE "FileChanged": it was not. ERR_UNSUPPORTED
- * "UnsupportedOverlay": redirect_dir, metacopy or index are in use: let containerd compute the diff.
- * ERR_EXHAUSTED: "DiskFull", "LayerTooLarge", "TreeTooDeep", "PathTooLong", "TooManyFiles",
- * "TooManyHardLinks". ERR_INVALID: options. ERR_CANCELLED. ERR_DENIED: not enough rights to read. */
+/* Captures upper_fd (borrowed) into spool (borrowed, new) and ends the spool: finished on success, failed with
+ * err's copy otherwise. The container must be frozen, or the tree otherwise still. Blocks; reads on the calling
+ * thread, compresses and writes on another. progress and cancelled may be NULL; setting *cancelled
+ * (__atomic_store_n) from another thread ends the capture soon.
+ * ERR_STATE "FileChanged": the tree was not still.
+ * ERR_UNSUPPORTED "UnsupportedOverlay": redirect_dir, metacopy or index in use; containerd can still diff it.
+ * ERR_EXHAUSTED: "DiskFull", "LayerTooLarge", "TreeTooDeep", "PathTooLong", "TooManyFiles", "TooManyHardLinks".
+ * ERR_INVALID: options. ERR_DENIED: not enough rights to read. ERR_CANCELLED. */
 int layer_capture(int upper_fd, const struct layer_options *options, struct spool *spool,
                   struct layer_progress *progress, const bool *cancelled, struct layer_result *ret_result,
                   struct error *err);

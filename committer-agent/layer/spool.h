@@ -3,8 +3,8 @@
  * One thread appends and ends it once, by spool_finish() or spool_fail(). Any number of readers follow it
  * from any offset, each in its own thread: they block at the end of what is there until more comes, the spool
  * ends or they are cancelled. The file has a name ("layer-<32 hex digits>.spool", mode 0600) so that a
- * journal can point at it and the next process can find it; it stays until spool_unlink(). Threads: all
- * functions may be called from any thread; the spool is counted (ref, unref), a reader has one owner. */
+ * journal can point at it and the next process can find it; it stays until spool_unlink().
+ * Threads: all functions but those of the one writer may be called from any; a reader has one owner. */
 #pragma once
 
 #include <stdbool.h>

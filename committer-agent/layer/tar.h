@@ -7,10 +7,10 @@
  *   tar_writer_finish() two blocks of zeroes
  *
  * The same entries give the same bytes. Names of any bytes but NUL are carried: those that are not UTF-8
- * bring "hdrcharset=BINARY" with them. Names of owners are not written; numbers decide. Readers this was
- * written for: Go's archive/tar (containerd, skopeo, umoci), libarchive, GNU tar, Python's tarfile. Spec:
- * POSIX.1-2017 pax "Interchange Format"; OCI image-spec layer.md; SCHILY.xattr from star(1). Threads: a
- * writer belongs to one thread. */
+ * bring "hdrcharset=BINARY" with them. Names of owners are not written; numbers decide.
+ * Written for Go's archive/tar (containerd, skopeo, umoci), libarchive, GNU tar, Python's tarfile.
+ * Spec: POSIX.1-2017 pax "Interchange Format"; OCI image-spec layer.md; SCHILY.xattr from star(1).
+ * Threads: a writer belongs to one thread. */
 #pragma once
 
 #include <stddef.h>

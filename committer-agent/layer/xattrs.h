@@ -5,7 +5,7 @@
  *   trusted.overlay.opaque = "y"             this folder hides what is below it
  *   trusted.overlay.origin                   this was copied up from a lower layer
  *   trusted.overlay.redirect, .metacopy ...  this folder is not all there is to know: ERR_UNSUPPORTED
- *   other trusted.overlay.*                  overlayfs's own notes, worthless elsewhere
+ *   trusted.overlay.impure, .upper, .uuid    overlayfs's own notes, worthless elsewhere
  *   everything else                          lost, and said so
  *
  * Source: Documentation/filesystems/overlayfs.rst.

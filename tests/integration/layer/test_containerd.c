@@ -50,8 +50,7 @@ static bool live_once(struct test_containerd *containerd, uint64_t seed)
 
     container_start(&container, seed, "");
     SCOPED(string)
-    char *merged = container_path(&container, "merged"),
-         *mounted = container_path(&container, "image");
+    char *merged = container_path(&container, "merged"), *mounted = container_path(&container, "image");
     history_run(merged, seed, 300);
     tree_describe(merged, false, &want);
     const struct image_layer layers[] = {
