@@ -8,7 +8,7 @@
 static const struct config_option options[] = {
     {"address", "STASIS_REST_ADDRESS", CONFIG_STRING, AT(address), "0.0.0.0:8080",
      "Where the REST API listens, host:port.", false},
-    {"grpc-address", "STASIS_GRPC_ADDRESS", CONFIG_STRING, AT(grpc_address), "127.0.0.1:8081",
+    {"grpc-address", "STASIS_GRPC_ADDRESS", CONFIG_STRING, AT(grpc_address), "127.0.0.1:8090",
      "Where the gRPC API listens: loopback host:port or unix:/path; empty turns it off.", false},
     {"orchestrator-address", "STASIS_SNAPSHOT_ADDRESS", CONFIG_STRING, AT(orchestrator_address),
      "unix:/run/stasis/snapshot.sock", "Where snapshot-svc listens: unix:/path or host:port.", false},

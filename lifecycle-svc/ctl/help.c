@@ -27,7 +27,7 @@ const char *const CTL_HELP =
     "\n"
     "other flags\n"
     "  --address ADDRESS    lifecycle-svc's gRPC address, host:port or unix:/path\n"
-    "                       (default: $STASIS_ADDRESS, else 127.0.0.1:8081)\n"
+    "                       (default: $STASIS_ADDRESS, else 127.0.0.1:8090)\n"
     "  -o, --output FORMAT  table, json, yaml or name\n"
     "  --wait               pause, resume: wait for the end, with progress on standard error\n"
     "  --container NAME     exec, logs: another container than the first\n"

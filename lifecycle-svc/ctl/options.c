@@ -7,7 +7,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 
-static const char DEFAULT_ADDRESS[] = "127.0.0.1:8081";
+static const char DEFAULT_ADDRESS[] = "127.0.0.1:8090";
 
 enum { ID_NONE, ID_WANTED };
 enum { WORDS_NONE, WORDS_WANTED };
