@@ -35,5 +35,5 @@ char *expand(const char *text, const struct json_map *variables)
         strbuf_addc(&out, *text);
         text += text[0] == '$' && text[1] == '$' ? 2 : 1;
     }
-    return out.length ? strbuf_take(&out) : xstrdup("");
+    return strbuf_take(&out);
 }
