@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "snapshot-svc/controller/recorder.h"
+#include "snapshot-svc/recorder/recorder.h"
 #include "snapshot-svc/node/node.h"
 #include "snapshot-svc/node/table.h"
 #include "snapshot-svc/workqueue/workqueue.h"

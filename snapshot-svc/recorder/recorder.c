@@ -1,4 +1,4 @@
-#include "snapshot-svc/controller/recorder.h"
+#include "snapshot-svc/recorder/recorder.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "shared/base/alloc.h"
 #include "shared/json/json.h"
-#include "snapshot-svc/controller/recorder.h"
+#include "snapshot-svc/recorder/recorder.h"
 #include "tests/unit/snapshot-svc/cluster/local/local_kit.h"
 
 struct fixture {
