@@ -73,7 +73,7 @@ if [ -e "$dir/run" ]; then # what an earlier, interrupted run left
 fi
 port_or_any() { if ss -Hltn "sport = :$1" | grep -q .; then stack_free_port; else printf '%s\n' "$1"; fi; }
 STACK_REST_PORT=$(port_or_any 8080)
-STACK_GRPC_PORT=$(port_or_any 9090)
+STACK_GRPC_PORT=$(port_or_any 8090)
 STACK_REGISTRY_PORT=$(port_or_any 5000)
 stack_configure "$dir" "$PWD/build/release/bin"
 finish()

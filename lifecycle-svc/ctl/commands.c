@@ -6,6 +6,7 @@
 #include "lifecycle-svc/ctl/ctl.h"
 #include "lifecycle-svc/ctl/interrupt.h"
 #include "lifecycle-svc/ctl/print.h"
+#include "lifecycle-svc/ctl/watch.h"
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 
@@ -111,16 +112,14 @@ int ctl_create(struct ctl *ctl, struct error *err)
     return CTL_OK;
 }
 
+/* The first event of a watch says more than GetSandbox: images, progress, and a failure that the state hides. */
 int ctl_get(struct ctl *ctl, struct error *err)
 {
-    Opensandbox__Lifecycle__V1__GetSandboxRequest request =
-        OPENSANDBOX__LIFECYCLE__V1__GET_SANDBOX_REQUEST__INIT;
-    SCOPED(sandbox) ctl_sandbox *sandbox = NULL;
+    SCOPED(watch) struct watch *watch = NULL;
 
-    request.id = (char *)ctl->options->id;
-    if (rpc_unary(ctl->channel, LIFECYCLE, "GetSandbox", &request.base, &sandbox, NULL, err) < 0)
+    if (watch_open(ctl, &watch, err) < 0)
         return -1;
-    print_sandboxes(&sandbox, 1, ctl->options->output, true);
+    print_event(watch_event(watch), ctl->options->output);
     return CTL_OK;
 }
 
@@ -182,14 +181,30 @@ int ctl_list(struct ctl *ctl, struct error *err)
     return CTL_OK;
 }
 
-int ctl_delete(struct ctl *ctl, struct error *err)
+static int ask_to_delete(struct ctl *ctl, struct error *err)
 {
     Opensandbox__Lifecycle__V1__DeleteSandboxRequest request =
         OPENSANDBOX__LIFECYCLE__V1__DELETE_SANDBOX_REQUEST__INIT;
     SCOPED(message) ProtobufCMessage *answer = NULL;
 
     request.id = (char *)ctl->options->id;
-    if (rpc_unary(ctl->channel, LIFECYCLE, "DeleteSandbox", &request.base, &answer, NULL, err) < 0)
+    return rpc_unary(ctl->channel, LIFECYCLE, "DeleteSandbox", &request.base, &answer, NULL, err);
+}
+
+static int wait_until_gone(struct watch *watch, struct error *err)
+{
+    while (watch_next(watch, err) == 0)
+        ;
+    return err->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+int ctl_delete(struct ctl *ctl, struct error *err)
+{
+    SCOPED(watch) struct watch *watch = NULL;
+
+    if (ctl->options->wait && watch_open(ctl, &watch, err) < 0)
+        return -1;
+    if (ask_to_delete(ctl, err) < 0 || (watch && wait_until_gone(watch, err) < 0))
         return -1;
     printf("%s deleted\n", ctl->options->id);
     return CTL_OK;

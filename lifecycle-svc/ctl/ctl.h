@@ -23,6 +23,7 @@ int ctl_list(struct ctl *ctl, struct error *err);
 int ctl_delete(struct ctl *ctl, struct error *err);
 int ctl_pause(struct ctl *ctl, struct error *err);
 int ctl_resume(struct ctl *ctl, struct error *err);
+int ctl_wait(struct ctl *ctl, struct error *err);
 int ctl_exec(struct ctl *ctl, struct error *err);
 int ctl_logs(struct ctl *ctl, struct error *err);
 

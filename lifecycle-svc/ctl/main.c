@@ -43,7 +43,7 @@ static int run(const struct options *options, struct error *err)
     static int (*const commands[COMMAND_MAX])(struct ctl *, struct error *) = {
         [COMMAND_CREATE] = ctl_create, [COMMAND_GET] = ctl_get,       [COMMAND_LIST] = ctl_list,
         [COMMAND_PAUSE] = ctl_pause,   [COMMAND_RESUME] = ctl_resume, [COMMAND_DELETE] = ctl_delete,
-        [COMMAND_EXEC] = ctl_exec,     [COMMAND_LOGS] = ctl_logs,
+        [COMMAND_WAIT] = ctl_wait,     [COMMAND_EXEC] = ctl_exec,     [COMMAND_LOGS] = ctl_logs,
     };
     const char *key = getenv("OPEN_SANDBOX_API_KEY");
     struct rpc_channel_options channel = {.name = "lifecycle-svc",

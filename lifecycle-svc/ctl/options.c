@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
@@ -22,6 +23,7 @@ static const struct {
     [COMMAND_PAUSE] = {"pause", ID_WANTED, WORDS_NONE},
     [COMMAND_RESUME] = {"resume", ID_WANTED, WORDS_NONE},
     [COMMAND_DELETE] = {"delete", ID_WANTED, WORDS_NONE},
+    [COMMAND_WAIT] = {"wait", ID_WANTED, WORDS_NONE},
     [COMMAND_EXEC] = {"exec", ID_WANTED, WORDS_WANTED},
     [COMMAND_LOGS] = {"logs", ID_WANTED, WORDS_NONE},
     [COMMAND_HELP] = {"help", ID_NONE, WORDS_NONE},
@@ -58,8 +60,8 @@ static const struct {
 } flags[] = {
     // clang-format off
     {{"address",   required_argument, NULL, FLAG_ADDRESS},   EVERYWHERE},
-    {{"output",    required_argument, NULL, FLAG_OUTPUT},    ON(CREATE) | ON(GET) | ON(LIST) | ON(PAUSE) | ON(RESUME)},
-    {{"wait",      no_argument,       NULL, FLAG_WAIT},      ON(PAUSE) | ON(RESUME) | ON(CREATE)},
+    {{"output",    required_argument, NULL, FLAG_OUTPUT},    ON(CREATE) | ON(GET) | ON(LIST) | ON(PAUSE) | ON(RESUME) | ON(WAIT)},
+    {{"wait",      no_argument,       NULL, FLAG_WAIT},      ON(PAUSE) | ON(RESUME) | ON(DELETE) | ON(CREATE)},
     {{"image",     required_argument, NULL, FLAG_IMAGE},     ON(CREATE)},
     {{"env",       required_argument, NULL, FLAG_ENV},       ON(CREATE)},
     {{"metadata",  required_argument, NULL, FLAG_METADATA},  ON(CREATE) | ON(LIST)},
@@ -222,6 +224,24 @@ static int check_flags(const struct options *options, unsigned seen, struct erro
     return 0;
 }
 
+/* "Running,Paused": at least one state. Cuts the text, which is ours for as long as the process lives. */
+static int take_states(struct options *options, char *text, struct error *err)
+{
+    static const char *const known[] = {"Pending",  "Running",  "Pausing", "Paused",
+                                        "Resuming", "Stopping", "Failed",  "Allocated"};
+
+    for (char *state = strsep(&text, ","); state; state = strsep(&text, ",")) {
+        size_t i = 0;
+        while (i < sizeof(known) / sizeof(known[0]) && strcasecmp(known[i], state) != 0)
+            i++;
+        if (i == sizeof(known) / sizeof(known[0]))
+            return error_set(err, ERR_INVALID, "wait: want a state such as Running or Paused, got \"%.40s\"",
+                             state);
+        words_add(&options->states, state);
+    }
+    return 0;
+}
+
 static int take_arguments(struct options *options, int argc, char **argv, struct error *err)
 {
     const char *name = commands[options->command].name;
@@ -231,6 +251,12 @@ static int take_arguments(struct options *options, int argc, char **argv, struct
         if (argc == 0)
             return error_set(err, ERR_INVALID, "%s: want the id of a sandbox", name);
         options->id = argv[at++];
+    }
+    if (options->command == COMMAND_WAIT) {
+        if (at >= argc)
+            return error_set(err, ERR_INVALID, "wait: want states behind the id, for example Running,Failed");
+        if (take_states(options, argv[at++], err) < 0)
+            return -1;
     }
     if (at < argc)
         return error_set(err, ERR_INVALID, "%s: unexpected argument \"%.60s\"%s", name, argv[at],

@@ -208,9 +208,8 @@ static json_t *all_json(ctl_sandbox *const *sandboxes, size_t count, bool single
     return array;
 }
 
-static void print_structured(ctl_sandbox *const *sandboxes, size_t count, bool single, bool yaml)
+static void print_value(const json_t *value, bool yaml)
 {
-    SCOPED(json) json_t *value = all_json(sandboxes, count, single);
     SCOPED_STRBUF struct strbuf text = STRBUF_INIT;
 
     if (yaml) {
@@ -220,6 +219,61 @@ static void print_structured(ctl_sandbox *const *sandboxes, size_t count, bool s
     }
     (void)json_dumpf(value, stdout, JSON_INDENT(2));
     (void)putchar('\n');
+}
+
+static void print_structured(ctl_sandbox *const *sandboxes, size_t count, bool single, bool yaml)
+{
+    SCOPED(json) json_t *value = all_json(sandboxes, count, single);
+    print_value(value, yaml);
+}
+
+static void put_images(json_t *object, const ctl_event *event)
+{
+    json_t *images = json_array();
+
+    for (size_t i = 0; i < event->n_images; i++) {
+        json_t *image = json_object();
+        put_text(image, "container", event->images[i]->container);
+        put_text(image, "uri", event->images[i]->uri);
+        put_text(image, "digest", event->images[i]->digest);
+        (void)json_array_append_new(images, image);
+    }
+    (void)json_object_set_new(object, "images", images);
+}
+
+static json_t *progress_json(const Opensandbox__Lifecycle__V1__Progress *progress)
+{
+    return json_pack("{s:s, s:I, s:I, s:I, s:I}", "phase", progress->phase, "bytesRead",
+                     (json_int_t)progress->bytes_read, "bytesTotal", (json_int_t)progress->bytes_total,
+                     "bytesPushed", (json_int_t)progress->bytes_pushed, "files", (json_int_t)progress->files);
+}
+
+static json_t *failure_json(const ctl_event *event)
+{
+    json_t *failure = json_object();
+
+    put_text(failure, "condition", event->failed_condition);
+    put_text(failure, "reason", event->failed_reason);
+    put_text(failure, "message", event->failed_message);
+    put_time(failure, "at", event->failed_at);
+    return failure;
+}
+
+void print_event(const ctl_event *event, enum ctl_output output)
+{
+    if (output != OUTPUT_JSON && output != OUTPUT_YAML) {
+        ctl_sandbox *const one[] = {event->sandbox};
+        print_sandboxes(one, 1, output, true);
+        return;
+    }
+    SCOPED(json) json_t *object = sandbox_to_json(event->sandbox);
+    if (event->n_images)
+        put_images(object, event);
+    if (event->progress)
+        (void)json_object_set_new(object, "progress", progress_json(event->progress));
+    if (*event->failed_condition)
+        (void)json_object_set_new(object, "failure", failure_json(event));
+    print_value(object, output == OUTPUT_YAML);
 }
 
 void print_sandboxes(ctl_sandbox *const *sandboxes, size_t count, enum ctl_output output, bool single)

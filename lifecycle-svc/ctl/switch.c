@@ -1,22 +1,16 @@
-/* switch.c - pause and resume, and waiting for them. */
+/* switch.c - pause and resume, and waiting for states. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lifecycle-svc/ctl/ctl.h"
 #include "lifecycle-svc/ctl/interrupt.h"
 #include "lifecycle-svc/ctl/print.h"
 #include "lifecycle-svc/ctl/progress.h"
 #include "lifecycle-svc/ctl/wait.h"
+#include "lifecycle-svc/ctl/watch.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
-
-static void event_free(ctl_event *event)
-{
-    if (event)
-        protobuf_c_message_free_unpacked(&event->base, NULL);
-}
-DEFINE_FREEP(stream, struct rpc_stream, rpc_stream_free)
-DEFINE_FREEP(event, ctl_event, event_free)
 
 static int ask_to_switch(struct ctl *ctl, bool pause, struct error *err)
 {
@@ -34,24 +28,6 @@ static int ask_to_switch(struct ctl *ctl, bool pause, struct error *err)
     return 0;
 }
 
-static int open_watch(struct ctl *ctl, struct rpc_stream **ret_stream, struct error *err)
-{
-    Opensandbox__Lifecycle__V1__GetSandboxRequest request =
-        OPENSANDBOX__LIFECYCLE__V1__GET_SANDBOX_REQUEST__INIT;
-
-    request.id = (char *)ctl->options->id;
-    return rpc_stream_open(ctl->channel, LIFECYCLE, "WatchSandbox", &request.base, ret_stream, NULL, err);
-}
-
-static int next_event(struct rpc_stream *stream, ctl_event **ret_event, struct error *err)
-{
-    event_freep(ret_event);
-    int more = rpc_stream_next(stream, ret_event, err);
-    if (more == 0)
-        return error_set(err, ERR_UNAVAILABLE, "the watch ended; stasisctl get shows how the sandbox is");
-    return more < 0 ? -1 : 0;
-}
-
 static int tell_failure(const ctl_event *event, bool pause)
 {
     const char *what = pause ? "pause" : "resume", *state = event->sandbox->status->state;
@@ -67,10 +43,8 @@ static int tell_failure(const ctl_event *event, bool pause)
 
 static int tell_success(const ctl_event *event, const struct options *options, bool pause)
 {
-    ctl_sandbox *const one[] = {event->sandbox};
-
     if (options->output != OUTPUT_DEFAULT) {
-        print_sandboxes(one, 1, options->output, true);
+        print_event(event, options->output);
         return CTL_OK;
     }
     printf("%s %s\n", options->id, pause ? "paused" : "running");
@@ -81,39 +55,36 @@ static int tell_success(const ctl_event *event, const struct options *options, b
     return CTL_OK;
 }
 
-static int follow_to_the_end(struct ctl *ctl, struct rpc_stream *stream, bool pause, ctl_event **event,
-                             struct error *err)
+static int follow_to_the_end(struct ctl *ctl, struct watch *watch, bool pause, struct error *err)
 {
     enum wait_end end = WAIT_ON;
     struct progress progress;
     struct wait wait;
 
-    wait_begin(&wait, pause, *event);
+    wait_begin(&wait, pause, watch_event(watch));
     if (ask_to_switch(ctl, pause, err) < 0)
         return -1;
     interrupt_says(pause ? "leaving; the pause goes on" : "leaving; the resume goes on");
     progress_begin(&progress, clock_monotonic_ms());
     while (end == WAIT_ON) {
-        if (next_event(stream, event, err) < 0) {
+        if (watch_next(watch, err) < 0) {
             progress_end(&progress);
             return -1;
         }
-        progress_show(&progress, *event, clock_monotonic_ms());
-        end = wait_look(&wait, *event);
+        progress_show(&progress, watch_event(watch), clock_monotonic_ms());
+        end = wait_look(&wait, watch_event(watch));
     }
     progress_end(&progress);
-    return end == WAIT_DONE ? tell_success(*event, ctl->options, pause) : tell_failure(*event, pause);
+    return end == WAIT_DONE ? tell_success(watch_event(watch), ctl->options, pause)
+                            : tell_failure(watch_event(watch), pause);
 }
 
 /* The watch begins before the request, so that nothing that follows from it can be missed. */
 static int switch_and_wait(struct ctl *ctl, bool pause, struct error *err)
 {
-    SCOPED(stream) struct rpc_stream *stream = NULL;
-    SCOPED(event) ctl_event *event = NULL;
+    SCOPED(watch) struct watch *watch = NULL;
 
-    if (open_watch(ctl, &stream, err) < 0 || next_event(stream, &event, err) < 0)
-        return -1;
-    return follow_to_the_end(ctl, stream, pause, &event, err);
+    return watch_open(ctl, &watch, err) < 0 ? -1 : follow_to_the_end(ctl, watch, pause, err);
 }
 
 static int switch_to(struct ctl *ctl, bool pause, struct error *err)
@@ -134,4 +105,41 @@ int ctl_pause(struct ctl *ctl, struct error *err)
 int ctl_resume(struct ctl *ctl, struct error *err)
 {
     return switch_to(ctl, false, err);
+}
+
+static bool is_wanted(const struct words *states, const char *state)
+{
+    for (int i = 0; i < states->count; i++)
+        if (strcasecmp(states->items[i], state) == 0)
+            return true;
+    return false;
+}
+
+/* A state that nothing leads out of by itself. */
+static bool is_settled(const ctl_event *event)
+{
+    const char *state = event->sandbox->status->state;
+    return strcmp(state, "Failed") == 0 && event->acknowledged_generation >= event->generation;
+}
+
+int ctl_wait(struct ctl *ctl, struct error *err)
+{
+    SCOPED(watch) struct watch *watch = NULL;
+
+    if (watch_open(ctl, &watch, err) < 0)
+        return -1;
+    while (!is_wanted(&ctl->options->states, watch_event(watch)->sandbox->status->state)) {
+        if (is_settled(watch_event(watch))) {
+            (void)fprintf(stderr, "stasisctl: the sandbox is Failed: %s\n",
+                          watch_event(watch)->sandbox->status->message);
+            return CTL_FAILED;
+        }
+        if (watch_next(watch, err) < 0)
+            return -1;
+    }
+    if (ctl->options->output == OUTPUT_DEFAULT)
+        (void)puts(watch_event(watch)->sandbox->status->state);
+    else
+        print_event(watch_event(watch), ctl->options->output);
+    return CTL_OK;
 }

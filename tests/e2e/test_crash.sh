@@ -46,7 +46,7 @@ pause_until() # ID PHASE
 ends_running_or_paused_with_all_files() # ID
 {
     local state
-    state=$(stasis wait "$1" Running,Paused -o name)
+    state=$(stasis wait "$1" Running,Paused)
     if [ "$state" = Paused ]; then
         stasis resume "$1" --wait
     fi
