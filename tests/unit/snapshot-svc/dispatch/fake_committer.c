@@ -237,6 +237,19 @@ static struct look await_news(struct rpc_call *call, const char *key, uint64_t s
     return look;
 }
 
+static int tell_progress(struct rpc_call *call, uint64_t bytes_read, struct error *err)
+{
+    struct fake_committer *fake = rpc_self(call);
+
+    if (send_progress(call, bytes_read, err) < 0)
+        return -1;
+    pthread_mutex_lock(&fake->lock);
+    fake->seen.progress_sent++;
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->lock);
+    return 0;
+}
+
 static int follow(struct rpc_call *call, const CommitRequest *request, struct error *err)
 {
     uint64_t seen = 0;
@@ -245,7 +258,7 @@ static int follow(struct rpc_call *call, const CommitRequest *request, struct er
         struct look look = await_news(call, request->key, seen);
         if (look.gone)
             return error_set(err, ERR_CANCELLED, "the caller or the commit is gone");
-        if (look.progresses != seen && send_progress(call, look.bytes_read, err) < 0)
+        if (look.progresses != seen && tell_progress(call, look.bytes_read, err) < 0)
             return -1;
         seen = look.progresses;
         if (look.breaks)
@@ -478,6 +491,14 @@ void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_cal
 {
     pthread_mutex_lock(&fake->lock);
     while (fake->seen.commit_calls < commit_calls)
+        pthread_cond_wait(&fake->changed, &fake->lock);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_committer_await_progress(struct fake_committer *fake, unsigned sent)
+{
+    pthread_mutex_lock(&fake->lock);
+    while (fake->seen.progress_sent < sent)
         pthread_cond_wait(&fake->changed, &fake->lock);
     pthread_mutex_unlock(&fake->lock);
 }

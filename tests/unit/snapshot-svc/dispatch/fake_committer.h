@@ -38,9 +38,10 @@ void fake_committer_hold_runs_out(struct fake_committer *fake, const char *key);
 /* Each blocks until it is so. */
 void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_calls);
 void fake_committer_await_followers(struct fake_committer *fake, unsigned streams);
+void fake_committer_await_progress(struct fake_committer *fake, unsigned sent);
 
 struct fake_seen {
-    unsigned commit_calls, commits_begun, releases, cancels;
+    unsigned commit_calls, commits_begun, progress_sent, releases, cancels;
     bool insecure;           /* of the last Commit */
     char docker_config[128]; /* of the last Commit */
     int64_t timeout_ms;      /* of the last Commit */
