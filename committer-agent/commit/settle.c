@@ -120,7 +120,9 @@ static int settle_record(void *self, struct journal_record *record, struct error
     struct commits *commits = self;
 
     LOG_SCOPE(log_str("commit", record->key), log_str("pod", record->pod_name));
-    log_info("settling a commit of an earlier process", log_str("stage", commit_stage_name(record->stage)));
+    bool owes = record->stage == STAGE_FREEZING || record->stage == STAGE_HOLDING;
+    log_emit(owes ? LOG_INFO : LOG_DEBUG, "settling a commit of an earlier process",
+             (const struct log_field[]){log_str("stage", commit_stage_name(record->stage))}, 1);
     switch (record->stage) {
     case STAGE_FREEZING:
         return settle_freezing(commits, record, err);

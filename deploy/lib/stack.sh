@@ -50,7 +50,7 @@ stack_write_registry_config()
 {
     cat >"$STACK_DIR/registry.yml" <<EOF
 version: 0.1
-log: {level: fatal, accesslog: {disabled: true}}
+log: {level: error, accesslog: {disabled: true}}
 storage:
   filesystem: {rootdirectory: $STACK_DIR/registry}
   delete: {enabled: true}

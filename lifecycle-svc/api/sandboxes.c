@@ -58,17 +58,17 @@ int api_delete_sandbox(struct rpc_call *call, const void *request, void *respons
 int api_pause_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
     const Opensandbox__Lifecycle__V1__PauseSandboxRequest *pause = request;
+    Opensandbox__Lifecycle__V1__PauseSandboxResponse *answer = response;
     const struct sandbox_service *service = api_enter(call, err);
 
-    (void)response; /* empty */
-    return service ? sandbox_pause(service, pause->id, err) : -1;
+    return service ? sandbox_pause(service, pause->id, &answer->generation, err) : -1;
 }
 
 int api_resume_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
     const Opensandbox__Lifecycle__V1__ResumeSandboxRequest *resume = request;
+    Opensandbox__Lifecycle__V1__ResumeSandboxResponse *answer = response;
     const struct sandbox_service *service = api_enter(call, err);
 
-    (void)response; /* empty */
-    return service ? sandbox_resume(service, resume->id, err) : -1;
+    return service ? sandbox_resume(service, resume->id, &answer->generation, err) : -1;
 }

@@ -12,20 +12,37 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 
-static int ask_to_switch(struct ctl *ctl, bool pause, struct error *err)
+static int ask_to_pause(struct ctl *ctl, int64_t *ret_generation, struct error *err)
 {
-    Opensandbox__Lifecycle__V1__PauseSandboxRequest pause_request =
+    Opensandbox__Lifecycle__V1__PauseSandboxRequest request =
         OPENSANDBOX__LIFECYCLE__V1__PAUSE_SANDBOX_REQUEST__INIT;
-    Opensandbox__Lifecycle__V1__ResumeSandboxRequest resume_request =
-        OPENSANDBOX__LIFECYCLE__V1__RESUME_SANDBOX_REQUEST__INIT;
-    ProtobufCMessage *answer = NULL;
+    Opensandbox__Lifecycle__V1__PauseSandboxResponse *answer = NULL;
 
-    pause_request.id = resume_request.id = (char *)ctl->options->id;
-    if (rpc_unary(ctl->channel, LIFECYCLE, pause ? "PauseSandbox" : "ResumeSandbox",
-                  pause ? &pause_request.base : &resume_request.base, &answer, NULL, err) < 0)
+    request.id = (char *)ctl->options->id;
+    if (rpc_unary(ctl->channel, LIFECYCLE, "PauseSandbox", &request.base, &answer, NULL, err) < 0)
         return -1;
-    protobuf_c_message_free_unpacked(answer, NULL);
+    *ret_generation = answer->generation;
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
     return 0;
+}
+
+static int ask_to_resume(struct ctl *ctl, int64_t *ret_generation, struct error *err)
+{
+    Opensandbox__Lifecycle__V1__ResumeSandboxRequest request =
+        OPENSANDBOX__LIFECYCLE__V1__RESUME_SANDBOX_REQUEST__INIT;
+    Opensandbox__Lifecycle__V1__ResumeSandboxResponse *answer = NULL;
+
+    request.id = (char *)ctl->options->id;
+    if (rpc_unary(ctl->channel, LIFECYCLE, "ResumeSandbox", &request.base, &answer, NULL, err) < 0)
+        return -1;
+    *ret_generation = answer->generation;
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return 0;
+}
+
+static int ask_to_switch(struct ctl *ctl, bool pause, int64_t *ret_generation, struct error *err)
+{
+    return pause ? ask_to_pause(ctl, ret_generation, err) : ask_to_resume(ctl, ret_generation, err);
 }
 
 static int tell_failure(const ctl_event *event, bool pause)
@@ -60,10 +77,11 @@ static int follow_to_the_end(struct ctl *ctl, struct watch *watch, bool pause, s
     enum wait_end end = WAIT_ON;
     struct progress progress;
     struct wait wait;
+    int64_t generation;
 
-    wait_begin(&wait, pause, watch_event(watch));
-    if (ask_to_switch(ctl, pause, err) < 0)
+    if (ask_to_switch(ctl, pause, &generation, err) < 0)
         return -1;
+    wait_begin(&wait, pause, generation);
     interrupt_says(pause ? "leaving; the pause goes on" : "leaving; the resume goes on");
     progress_begin(&progress, clock_monotonic_ms());
     while (end == WAIT_ON) {
@@ -89,9 +107,11 @@ static int switch_and_wait(struct ctl *ctl, bool pause, struct error *err)
 
 static int switch_to(struct ctl *ctl, bool pause, struct error *err)
 {
+    int64_t generation;
+
     if (ctl->options->wait)
         return switch_and_wait(ctl, pause, err);
-    if (ask_to_switch(ctl, pause, err) < 0)
+    if (ask_to_switch(ctl, pause, &generation, err) < 0)
         return -1;
     printf("%s %s\n", ctl->options->id, pause ? "pausing" : "resuming");
     return CTL_OK;

@@ -12,15 +12,15 @@ static bool shows_failure(const struct wait *wait, const ctl_event *event)
     return strcmp(event->failed_condition, wait->for_pause ? "PauseFailed" : "ResumeFailed") == 0;
 }
 
-void wait_begin(struct wait *wait, bool for_pause, const ctl_event *before)
+void wait_begin(struct wait *wait, bool for_pause, int64_t generation)
 {
-    *wait = (struct wait){.for_pause = for_pause, .generation_before = before->generation};
+    *wait = (struct wait){.for_pause = for_pause, .generation = generation};
 }
 
 /* Has snapshot-svc acted on our request, or is this still the state from before it? */
 static bool is_answered(const struct wait *wait, const ctl_event *event)
 {
-    return event->generation > wait->generation_before && event->acknowledged_generation >= event->generation;
+    return event->acknowledged_generation >= wait->generation;
 }
 
 enum wait_end wait_look(struct wait *wait, const ctl_event *event)

@@ -8,12 +8,12 @@
 
 struct wait {
     bool for_pause;
-    bool moved;                /* Pausing or Resuming was seen: a failure shown now is this one's */
-    int64_t generation_before; /* of the sandbox; the request raises it */
+    bool moved;         /* Pausing or Resuming was seen: a failure shown now is this one's */
+    int64_t generation; /* of our request */
 };
 
 enum wait_end { WAIT_ON, WAIT_DONE, WAIT_FAILED };
 
-/* `before`: the event before the operation was asked for. */
-void wait_begin(struct wait *wait, bool for_pause, const ctl_event *before);
+/* `generation`: what the accepted request answered. */
+void wait_begin(struct wait *wait, bool for_pause, int64_t generation);
 enum wait_end wait_look(struct wait *wait, const ctl_event *event);

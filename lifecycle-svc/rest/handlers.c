@@ -85,14 +85,18 @@ static int delete (struct rest_call *call, struct error *err)
 
 static int pause_sandbox(struct rest_call *call, struct error *err)
 {
-    if (sandbox_pause(call->service, call->match.params[0], err) < 0)
+    int64_t generation; /* REST has no place for it */
+
+    if (sandbox_pause(call->service, call->match.params[0], &generation, err) < 0)
         return -1;
     return answer_empty(call, ACCEPTED);
 }
 
 static int resume_sandbox(struct rest_call *call, struct error *err)
 {
-    if (sandbox_resume(call->service, call->match.params[0], err) < 0)
+    int64_t generation; /* REST has no place for it */
+
+    if (sandbox_resume(call->service, call->match.params[0], &generation, err) < 0)
         return -1;
     return answer_empty(call, ACCEPTED);
 }

@@ -78,17 +78,14 @@ void sandbox_page_done(struct sandbox_page *page)
     free(page->items);
 }
 
-/* The three verbs that take a name and answer nothing. */
-static int tell(const struct sandbox_service *service, const char *method, const ProtobufCMessage *request,
-                const char *id, struct error *err)
+/* *ret_answer is the caller's. */
+static int ask(const struct sandbox_service *service, const char *method, const ProtobufCMessage *request,
+               const char *id, void *ret_answer, struct error *err)
 {
-    ProtobufCMessage *answer = NULL;
-
     if (sandbox_check_id(id, err) < 0)
         return -1;
-    if (rpc_unary(service->orchestrator, ORCHESTRATOR, method, request, &answer, NULL, err) < 0)
+    if (rpc_unary(service->orchestrator, ORCHESTRATOR, method, request, ret_answer, NULL, err) < 0)
         return orchestrator_error(err, id);
-    message_free(answer);
     return 0;
 }
 
@@ -96,25 +93,41 @@ int sandbox_delete(const struct sandbox_service *service, const char *id, struct
 {
     Opensandbox__Orchestrator__V1__DeleteSandboxRequest request =
         OPENSANDBOX__ORCHESTRATOR__V1__DELETE_SANDBOX_REQUEST__INIT;
+    ProtobufCMessage *answer = NULL;
 
     request.name = (char *)id;
-    return tell(service, "DeleteSandbox", &request.base, id, err);
+    if (ask(service, "DeleteSandbox", &request.base, id, &answer, err) < 0)
+        return -1;
+    message_free(answer);
+    return 0;
 }
 
-int sandbox_pause(const struct sandbox_service *service, const char *id, struct error *err)
+int sandbox_pause(const struct sandbox_service *service, const char *id, int64_t *ret_generation,
+                  struct error *err)
 {
     Opensandbox__Orchestrator__V1__PauseSandboxRequest request =
         OPENSANDBOX__ORCHESTRATOR__V1__PAUSE_SANDBOX_REQUEST__INIT;
+    Opensandbox__Orchestrator__V1__PauseSandboxResponse *answer = NULL;
 
     request.name = (char *)id;
-    return tell(service, "PauseSandbox", &request.base, id, err);
+    if (ask(service, "PauseSandbox", &request.base, id, &answer, err) < 0)
+        return -1;
+    *ret_generation = answer->generation;
+    message_free(&answer->base);
+    return 0;
 }
 
-int sandbox_resume(const struct sandbox_service *service, const char *id, struct error *err)
+int sandbox_resume(const struct sandbox_service *service, const char *id, int64_t *ret_generation,
+                   struct error *err)
 {
     Opensandbox__Orchestrator__V1__ResumeSandboxRequest request =
         OPENSANDBOX__ORCHESTRATOR__V1__RESUME_SANDBOX_REQUEST__INIT;
+    Opensandbox__Orchestrator__V1__ResumeSandboxResponse *answer = NULL;
 
     request.name = (char *)id;
-    return tell(service, "ResumeSandbox", &request.base, id, err);
+    if (ask(service, "ResumeSandbox", &request.base, id, &answer, err) < 0)
+        return -1;
+    *ret_generation = answer->generation;
+    message_free(&answer->base);
+    return 0;
 }

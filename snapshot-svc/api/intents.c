@@ -67,9 +67,26 @@ static bool says(const json_t *object, const struct wish *wish)
     return wish->pause ? json_is_true(pause) : json_is_false(pause);
 }
 
+static int64_t generation_of(const json_t *object)
+{
+    return json_integer_value(json_path(object, "metadata.generation"));
+}
+
+/* The write that counts; *ret_generation is its number. */
+static int write_target(struct orchestrator_service *self, const json_t *object, const struct wish *wish,
+                        int64_t *ret_generation, struct error *err)
+{
+    SCOPED(json) json_t *written = NULL;
+
+    if (write_pause(self, object, wish->pause, version_of(object), &written, err) < 0)
+        return -1;
+    *ret_generation = generation_of(written);
+    return 0;
+}
+
 /* The second write of the bridge failed: is it there all the same? Else it is tried exactly once more. */
 static int write_again(struct orchestrator_service *self, const json_t *object, const struct wish *wish,
-                       struct error *err)
+                       int64_t *ret_generation, struct error *err)
 {
     struct error later = {0};
     SCOPED(json) json_t *fresh = NULL;
@@ -78,26 +95,27 @@ static int write_again(struct orchestrator_service *self, const json_t *object, 
                     json_path_string(object, "metadata.name"), &fresh, &later) < 0 ||
         strcmp(json_path_string(fresh, "metadata.uid"), json_path_string(object, "metadata.uid")) != 0)
         return -1;
-    if (says(fresh, wish))
-        return 0;
     error_clear(err);
-    return write_pause(self, fresh, wish->pause, version_of(fresh), NULL, err);
+    if (!says(fresh, wish))
+        return write_target(self, fresh, wish, ret_generation, err);
+    *ret_generation = generation_of(fresh);
+    return 0;
 }
 
 static int bridge(struct orchestrator_service *self, const json_t *object, const struct wish *wish,
-                  struct error *err)
+                  int64_t *ret_generation, struct error *err)
 {
     SCOPED(json) json_t *between = NULL;
 
     if (write_pause(self, object, PAUSE_ABSENT, version_of(object), &between, err) < 0)
         return -1;
-    if (write_pause(self, between, wish->pause, version_of(between), NULL, err) == 0)
+    if (write_target(self, between, wish, ret_generation, err) == 0)
         return 0;
-    return write_again(self, between, wish, err);
+    return write_again(self, between, wish, ret_generation, err);
 }
 
 static int wish_once(struct orchestrator_service *self, const char *name, const struct wish *wish,
-                     struct error *err)
+                     int64_t *ret_generation, struct error *err)
 {
     SCOPED(json) json_t *object = NULL;
     enum admit_step step = ADMIT_PATCH;
@@ -105,19 +123,19 @@ static int wish_once(struct orchestrator_service *self, const char *name, const 
     if (find_sandbox_fresh(self, name, &object, err) < 0 || decide(object, wish, &step, err) < 0)
         return -1;
     if (step == ADMIT_BRIDGE)
-        return bridge(self, object, wish, err);
-    return write_pause(self, object, wish->pause, version_of(object), NULL, err);
+        return bridge(self, object, wish, ret_generation, err);
+    return write_target(self, object, wish, ret_generation, err);
 }
 
 static int write_wish(struct orchestrator_service *self, const char *name, const struct wish *wish,
-                      struct error *err)
+                      int64_t *ret_generation, struct error *err)
 {
     int done = -1;
 
     pthread_mutex_lock(&self->intent_lock);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         error_clear(err);
-        done = wish_once(self, name, wish, err);
+        done = wish_once(self, name, wish, ret_generation, err);
         if (done == 0 || err->code != ERR_CONFLICT)
             break;
     }
@@ -127,18 +145,18 @@ static int write_wish(struct orchestrator_service *self, const char *name, const
     return done;
 }
 
-int handle_pause(struct rpc_call *call, const void *request_, void *response, struct error *err)
+int handle_pause(struct rpc_call *call, const void *request_, void *response_, struct error *err)
 {
     const Opensandbox__Orchestrator__V1__PauseSandboxRequest *request = request_;
+    Opensandbox__Orchestrator__V1__PauseSandboxResponse *response = response_;
 
-    (void)response;
-    return write_wish(rpc_self(call), request->name, &pause_wish, err);
+    return write_wish(rpc_self(call), request->name, &pause_wish, &response->generation, err);
 }
 
-int handle_resume(struct rpc_call *call, const void *request_, void *response, struct error *err)
+int handle_resume(struct rpc_call *call, const void *request_, void *response_, struct error *err)
 {
     const Opensandbox__Orchestrator__V1__ResumeSandboxRequest *request = request_;
+    Opensandbox__Orchestrator__V1__ResumeSandboxResponse *response = response_;
 
-    (void)response;
-    return write_wish(rpc_self(call), request->name, &resume_wish, err);
+    return write_wish(rpc_self(call), request->name, &resume_wish, &response->generation, err);
 }

@@ -40,10 +40,13 @@ e2e_cleanup()
 
 it()
 {
-    local sentence=$1 body=$2 log
+    local sentence=$1 body=$2 log status
     log=$E2E_DIR/case.log
     printf '[ RUN      ] %s\n' "$sentence"
-    if (set -euo pipefail; "$body") >"$log" 2>&1 </dev/null; then
+    # Not as the condition of an `if`: bash would ignore "set -e" all the way down, and no case could fail.
+    (set -euo pipefail; "$body") >"$log" 2>&1 </dev/null
+    status=$?
+    if [ "$status" -eq 0 ]; then
         printf '[       OK ] %s\n' "$sentence"
         E2E_PASSED=$((E2E_PASSED + 1))
     else
@@ -87,10 +90,16 @@ rest()
     rm -f "$answer" "$answer.headers"
 }
 
-# A new sandbox of the demo image that sleeps; its id.
-new_sandbox() { stasis create --image "$IMAGE" -o name "$@" -- sleep infinity; }
+# A new sandbox of the demo image that does nothing, and ends at once when it is told to; its id.
+new_sandbox() { stasis create --image "$IMAGE" "$@" -- sh -c 'trap exit TERM; sleep infinity & wait'; }
 
-state_of() { rest GET "/v1/sandboxes/$1"; jq -r '.status.state' <<<"$BODY"; }
+# Sets STATE and MESSAGE.
+look_at()
+{
+    rest GET "/v1/sandboxes/$1"
+    STATE=$(jq -r '.status.state' <<<"$BODY") MESSAGE=$(jq -r '.status.message' <<<"$BODY")
+}
+state_of() { (look_at "$1"; printf '%s\n' "$STATE"); }
 
 # The processes of the sandbox's containers as containerd sees them: "RUNNING", "PAUSED", or nothing.
 tasks_of()
@@ -98,6 +107,15 @@ tasks_of()
     local id
     for id in $(containerd_ctr "$E2E_DIR/cd" containers ls -q "labels.\"io.kubernetes.pod.name\"==$1-0,labels.\"io.cri-containerd.kind\"==container"); do
         containerd_ctr "$E2E_DIR/cd" tasks ls | awk -v id="$id" '$1 == id { print $3 }'
+    done
+}
+
+# A deleted sandbox's containers go after the object, like everywhere in Kubernetes: a bounded wait.
+containers_go() # ID
+{
+    local deadline=$((SECONDS + 30))
+    while [ -n "$(tasks_of "$1")" ]; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "the containers of $1 are still there" >&2; return 1; }
     done
 }
 

@@ -109,14 +109,24 @@ an_image_that_is_missing_fails_the_create_and_leaves_nothing()
     want_not_in "no/such" "$BODY"
 }
 
+# Undoes what a case did to the services, whichever way it ended.
+ordinary_stack()
+{
+    local service
+    for service in snapshot agent registry; do stack_service_stop "$service"; done
+    stack_write_registry_config
+    for service in registry agent snapshot; do stack_service_start "$service"; done
+}
+
 # The sandbox runs on, is not frozen, says why, and can be paused again.
 pause_fails_and_the_sandbox_runs_on() # ID TEXT
 {
     local output
     if output=$(stasis pause "$1" --wait 2>&1); then echo "the pause succeeded" >&2; return 1; fi
     want_in "$2" "$output"
-    want "state" Running "$(state_of "$1")"
-    want_in "$2" "$(jq -r .status.message <<<"$BODY")"
+    look_at "$1"
+    want "state" Running "$STATE"
+    want_in "$2" "$MESSAGE"
     want "processes" RUNNING "$(tasks_of "$1")"
     nothing_is_left
 }
@@ -126,6 +136,7 @@ a_registry_that_is_away_fails_the_pause_and_a_retry_succeeds()
     local id
     id=$(new_sandbox)
     stasis exec "$id" -- sh -c 'echo kept >/kept'
+    trap ordinary_stack EXIT
     stack_service_stop registry
     pause_fails_and_the_sandbox_runs_on "$id" RegistryUnreachable
     stack_service_start registry
@@ -139,6 +150,7 @@ push_credentials_are_checked_before_anything_is_frozen()
 {
     local id secret=$STACK_DIR/secrets/push
     id=$(new_sandbox)
+    trap ordinary_stack EXIT
     htpasswd -Bbn robot right >"$E2E_DIR/htpasswd"
     stack_service_stop registry
     STACK_REGISTRY_EXTRA="auth: {htpasswd: {realm: test, path: $E2E_DIR/htpasswd}}" stack_write_registry_config
@@ -159,23 +171,17 @@ push_credentials_are_checked_before_anything_is_frozen()
     stasis resume "$id" --wait
     want_not_in right "$(cat "$E2E_DIR"/log/*.log)"
     stasis delete "$id"
-
-    stack_service_stop registry
-    stack_write_registry_config
-    stack_service_start registry
-    stack_service_stop snapshot
-    stack_service_start snapshot
 }
 
 a_full_disk_fails_the_pause()
 {
     local id
     id=$(new_sandbox)
+    trap ordinary_stack EXIT
     stack_service_stop agent
     stack_service_start agent --spool-min-free-mib 1000000
     pause_fails_and_the_sandbox_runs_on "$id" DiskFull
-    stack_service_stop agent
-    stack_service_start agent
+    ordinary_stack
     stasis pause "$id" --wait
     stasis delete "$id"
 }
@@ -184,11 +190,10 @@ a_missing_registry_setting_is_named()
 {
     local id
     id=$(new_sandbox)
+    trap ordinary_stack EXIT
     stack_service_stop snapshot
     stack_service_start snapshot --snapshot-registry ""
     pause_fails_and_the_sandbox_runs_on "$id" snapshot-registry
-    stack_service_stop snapshot
-    stack_service_start snapshot
     stasis delete "$id"
 }
 
@@ -217,7 +222,7 @@ deleting_works_in_every_state_and_leaves_nothing()
     stasis exec "$id" -- dd if=/dev/urandom of=/big bs=1M count=64
     stasis pause "$id"
     stasis delete "$id" --wait
-    want "containers" "" "$(tasks_of "$id")"
+    containers_go "$id"
     rest GET "/v1/sandboxes/$id"
     want "status" 404 "$STATUS"
     nothing_is_left

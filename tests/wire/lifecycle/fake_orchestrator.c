@@ -454,15 +454,20 @@ static int delete (struct rpc_call *call, const void *request, void *response, s
     return outcome;
 }
 
-static int switch_pause(struct rpc_call *call, const char *method, const char *name, struct error *err)
+/* The request's generation is the sandbox's next one; the test says when it is answered. */
+static int switch_pause(struct rpc_call *call, const char *method, const char *name, int64_t *ret_generation,
+                        struct error *err)
 {
     struct fake_orchestrator *fake = rpc_self(call);
 
     lock(fake);
     int outcome = check_presence(fake, err);
     if (outcome == 0) {
+        const struct fake_sandbox *found = find(fake, name);
         record(fake, method, name);
-        if (!find(fake, name))
+        if (found)
+            *ret_generation = found->generation + 1;
+        if (!found)
             outcome = not_found(name, err);
         else if (fake->pause_code != ERR_NONE)
             outcome = error_set(err, fake->pause_code, "%s", fake->pause_text);
@@ -473,16 +478,16 @@ static int switch_pause(struct rpc_call *call, const char *method, const char *n
 
 static int pause_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
-    (void)response;
     return switch_pause(call, "PauseSandbox",
-                        ((const Opensandbox__Orchestrator__V1__PauseSandboxRequest *)request)->name, err);
+                        ((const Opensandbox__Orchestrator__V1__PauseSandboxRequest *)request)->name,
+                        &((Opensandbox__Orchestrator__V1__PauseSandboxResponse *)response)->generation, err);
 }
 
 static int resume_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
-    (void)response;
     return switch_pause(call, "ResumeSandbox",
-                        ((const Opensandbox__Orchestrator__V1__ResumeSandboxRequest *)request)->name, err);
+                        ((const Opensandbox__Orchestrator__V1__ResumeSandboxRequest *)request)->name,
+                        &((Opensandbox__Orchestrator__V1__ResumeSandboxResponse *)response)->generation, err);
 }
 
 static void wake(void *self)
