@@ -74,6 +74,14 @@ static void assert_demo_runs_what_was_committed(struct kit *kit)
     assert_string_equal(image, wanted);
 }
 
+static void assert_pod_stays(struct kit *kit)
+{
+    SCOPED(json) json_t *pod = kit_get(kit, KIND_POD, "demo-0");
+
+    assert_non_null(pod);
+    assert_null(json_path(pod, "metadata.deletionTimestamp"));
+}
+
 /* ---- a life ---- */
 
 static void a_sandbox_gets_its_pod_and_runs(void **state)
@@ -185,13 +193,23 @@ static void a_failed_commit_leaves_the_sandbox_running(void **state)
     kit_patch(kit, KIND_BATCH_SANDBOX, "demo", PAUSE);
     kit_await_condition(kit, KIND_BATCH_SANDBOX, "demo", "PauseFailed", "SnapshotFailed");
     kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Succeed");
-    SCOPED(json) json_t *pod = kit_get(kit, KIND_POD, "demo-0");
-    assert_non_null(pod);
-    assert_null(json_path(pod, "metadata.deletionTimestamp"));
+    assert_pod_stays(kit);
 }
 
 /* The containers ran on after the capture: the image is older than the files, so it must not be used. */
-static void a_hold_that_ran_out_keeps_the_pod(void **state)
+static void a_hold_that_ran_out_before_the_release_keeps_the_pod(void **state)
+{
+    struct kit *kit = *state;
+
+    run_demo(kit);
+    fake_committer_loses_holds(kit->agent);
+    kit_patch(kit, KIND_BATCH_SANDBOX, "demo", PAUSE);
+    kit_await_condition(kit, KIND_BATCH_SANDBOX, "demo", "PauseFailed", "SnapshotFailed");
+    kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Succeed");
+    assert_pod_stays(kit);
+}
+
+static void a_hold_that_ran_out_while_we_were_away_keeps_the_pod(void **state)
 {
     struct kit *kit = *state;
 
@@ -203,9 +221,7 @@ static void a_hold_that_ran_out_keeps_the_pod(void **state)
     fake_committer_hold_runs_out(kit->agent, key);
     kit_begin(kit);
     kit_await_condition(kit, KIND_BATCH_SANDBOX, "demo", "PauseFailed", "SnapshotFailed");
-    SCOPED(json) json_t *pod = kit_get(kit, KIND_POD, "demo-0");
-    assert_non_null(pod);
-    assert_null(json_path(pod, "metadata.deletionTimestamp"));
+    assert_pod_stays(kit);
 }
 
 static void a_restart_attaches_to_the_commit_under_way(void **state)
@@ -435,7 +451,8 @@ int main(void)
         TEST(many_sandboxes_pause_side_by_side),
         TEST(progress_reaches_the_status),
         TEST(a_failed_commit_leaves_the_sandbox_running),
-        TEST(a_hold_that_ran_out_keeps_the_pod),
+        TEST(a_hold_that_ran_out_before_the_release_keeps_the_pod),
+        TEST(a_hold_that_ran_out_while_we_were_away_keeps_the_pod),
         TEST(a_restart_attaches_to_the_commit_under_way),
         TEST(an_agent_that_is_away_is_waited_for),
         TEST(a_public_snapshot_thaws_and_leaves_the_sandbox_alone),

@@ -32,6 +32,7 @@ struct fake_committer {
     pthread_cond_t changed;
     struct commit *commits;
     enum fake_plan plan;
+    bool loses_holds;
     unsigned refusals, breaks, followers;
     enum error_code refusal_code;
     const char *refusal_reason;
@@ -314,6 +315,8 @@ static int release(struct fake_committer *fake, const char *key, struct error *e
         (void)error_set(err, ERR_NOT_FOUND, "no commit %s", key);
         return error_reason(err, "CommitLost");
     }
+    if (fake->loses_holds && commit->state == HOLDING)
+        commit->state = EXPIRED;
     if (commit->state == EXPIRED) {
         (void)error_set(err, ERR_STATE, "the containers run again");
         return error_reason(err, "HoldExpired");
@@ -440,6 +443,13 @@ void fake_committer_breaks(struct fake_committer *fake, unsigned times)
     pthread_mutex_lock(&fake->lock);
     fake->breaks = times;
     pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_committer_loses_holds(struct fake_committer *fake)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->loses_holds = true;
     pthread_mutex_unlock(&fake->lock);
 }
 

@@ -34,6 +34,8 @@ void fake_committer_progresses(struct fake_committer *fake, const char *key, uin
 void fake_committer_succeeds(struct fake_committer *fake, const char *key);
 void fake_committer_fails(struct fake_committer *fake, const char *key, const char *reason);
 void fake_committer_hold_runs_out(struct fake_committer *fake, const char *key);
+/* From now on each hold has run out by the time its Release comes. */
+void fake_committer_loses_holds(struct fake_committer *fake);
 
 /* Each blocks until it is so. */
 void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_calls);
