@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shared/base/alloc.h"
+#include "shared/base/clock.h"
 #include "shared/log/log.h"
 #include "snapshot-svc/dispatch/dispatcher_priv.h"
 
@@ -12,7 +13,8 @@ enum {
     RETRY_FIRST_MS = 250,
     RETRY_MAX_MS = 15 * 1000,
     PROGRESS_EVERY_MS = 1000,
-    UNARY_TIMEOUT_MS = 20 * 1000, /* the agent kills or thaws before it answers */
+    UNARY_TIMEOUT_MS = 20 * 1000,    /* the agent kills or thaws before it answers */
+    CANCEL_DEBT_MS = 30 * 60 * 1000, /* longer than any agent holds */
 };
 
 /* ---- life ---- */
@@ -90,11 +92,12 @@ struct follow *follow_find(struct dispatcher *dispatcher, const char *key)
     return follow;
 }
 
-static struct follow *follow_add(struct dispatcher *dispatcher, const char *key)
+static struct follow *follow_add(struct dispatcher *dispatcher, const char *node, const char *key)
 {
     struct follow *follow = xcalloc(1, sizeof(*follow));
 
     follow->key = xstrdup(key);
+    follow->node = xstrdup(node);
     HASH_ADD_KEYPTR(hh, dispatcher->follows, follow->key, strlen(follow->key), follow);
     return follow;
 }
@@ -109,8 +112,10 @@ void follow_remove(struct dispatcher *dispatcher, struct follow *follow)
     HASH_DEL(dispatcher->follows, follow);
     if (is_unfinished(follow))
         dispatcher->unfinished--;
+    follow_settle_cancel(dispatcher, follow);
     commit_view_done(&follow->view);
     plan_done(&follow->order);
+    free(follow->node);
     free(follow->key);
     free(follow);
 }
@@ -132,6 +137,41 @@ void follow_succeed(struct dispatcher *dispatcher, struct follow *follow,
         return;
     dispatcher->unfinished--;
     commit_view_succeed(&follow->view, success);
+}
+
+/* A thread for each commit that wants something, up to the bound; they stay for the next ones. */
+static void ensure_followers(struct dispatcher *dispatcher)
+{
+    const unsigned wanted = dispatcher->unfinished + dispatcher->debts;
+    const unsigned max = dispatcher->options.followers_max;
+
+    while (dispatcher->follower_count < wanted && dispatcher->follower_count < max) {
+        pthread_t *thread = &dispatcher->followers[dispatcher->follower_count];
+        int failed = pthread_create(thread, NULL, dispatcher_follow, dispatcher);
+        if (failed) { /* those that are there take turns; the next commit tries again */
+            log_warn("no thread to follow a commit", log_i64("errno", failed));
+            return;
+        }
+        dispatcher->follower_count++;
+    }
+}
+
+void follow_owe_cancel(struct dispatcher *dispatcher, struct follow *follow)
+{
+    if (dispatcher->stopping)
+        return; /* the next process finds out for itself */
+    if (!follow->cancel_until_ms)
+        dispatcher->debts++;
+    follow->cancel_until_ms = clock_monotonic_ms() + CANCEL_DEBT_MS;
+    ensure_followers(dispatcher);
+    workqueue_add_rate_limited(dispatcher->queue, follow->key);
+}
+
+void follow_settle_cancel(struct dispatcher *dispatcher, struct follow *follow)
+{
+    if (follow->cancel_until_ms)
+        dispatcher->debts--;
+    follow->cancel_until_ms = 0;
 }
 
 /* ---- following ---- */
@@ -162,28 +202,11 @@ static void copy_order(const struct action *from, struct plan *ret_order)
                                                    .image = copy_text(from->targets[i].image)};
 }
 
-/* A thread for each unfinished commit, up to the bound; they stay for the next ones. Lock held. */
-static void ensure_followers(struct dispatcher *dispatcher)
-{
-    const struct dispatcher_options *options = &dispatcher->options;
-
-    while (dispatcher->follower_count < dispatcher->unfinished &&
-           dispatcher->follower_count < options->followers_max) {
-        pthread_t *thread = &dispatcher->followers[dispatcher->follower_count];
-        int failed = pthread_create(thread, NULL, dispatcher_follow, dispatcher);
-        if (failed) { /* those that are there take turns; the next commit tries again */
-            log_warn("no thread to follow a commit", log_i64("errno", failed));
-            return;
-        }
-        dispatcher->follower_count++;
-    }
-}
-
 void dispatcher_commit(struct dispatcher *dispatcher, const struct action *commit)
 {
     pthread_mutex_lock(&dispatcher->lock);
     if (!dispatcher->stopping && !follow_find(dispatcher, commit->commit_key)) {
-        struct follow *follow = follow_add(dispatcher, commit->commit_key);
+        struct follow *follow = follow_add(dispatcher, commit->node, commit->commit_key);
         copy_order(commit, &follow->order);
         follow->view.state = COMMIT_RUNNING;
         dispatcher->unfinished++;
@@ -198,7 +221,7 @@ void dispatcher_view(struct dispatcher *dispatcher, const char *key, struct comm
     *ret_view = (struct commit_view){.state = COMMIT_UNKNOWN};
     pthread_mutex_lock(&dispatcher->lock);
     const struct follow *follow = follow_find(dispatcher, key);
-    if (follow)
+    if (follow && !follow->forgotten)
         commit_view_copy(&follow->view, ret_view);
     pthread_mutex_unlock(&dispatcher->lock);
 }
@@ -229,7 +252,7 @@ void dispatcher_forget(struct dispatcher *dispatcher, const char *snapshot_uid)
         give_up(follow);
         follow->forgotten = true;
         workqueue_forget(dispatcher->queue, follow->key);
-        if (!follow->busy)
+        if (!follow->busy && !follow->cancel_until_ms) /* else its follower removes it */
             follow_remove(dispatcher, follow);
     }
     pthread_mutex_unlock(&dispatcher->lock);
@@ -261,7 +284,8 @@ static int call_agent(struct dispatcher *dispatcher, const char *node, const cha
 }
 
 /* The hold is gone, so the image may be older than the files: whoever looks at the view must know. */
-static void note_lost_hold(struct dispatcher *dispatcher, const char *key, const struct error *why)
+static void note_lost_hold(struct dispatcher *dispatcher, const char *node, const char *key,
+                           const struct error *why)
 {
     const char *reason = NULL;
 
@@ -274,7 +298,7 @@ static void note_lost_hold(struct dispatcher *dispatcher, const char *key, const
     pthread_mutex_lock(&dispatcher->lock);
     struct follow *follow = follow_find(dispatcher, key);
     if (!follow)
-        follow = follow_add(dispatcher, key);
+        follow = follow_add(dispatcher, node, key);
     if (is_unfinished(follow))
         dispatcher->unfinished--;
     commit_view_fail(&follow->view, reason, why->text); /* even over a success */
@@ -290,7 +314,7 @@ int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, con
     request.action = OPENSANDBOX__COMMITTER__V1__RELEASE_ACTION__KILL;
     if (call_agent(dispatcher, node, "Release", &request.base, err) == 0)
         return 0;
-    note_lost_hold(dispatcher, key, err);
+    note_lost_hold(dispatcher, node, key, err);
     return error_wrap(err, "releasing commit %s on node %s", key, node);
 }
 
@@ -311,13 +335,30 @@ static void stop_following(struct dispatcher *dispatcher, const char *key)
     pthread_mutex_unlock(&dispatcher->lock);
 }
 
-int dispatcher_cancel(struct dispatcher *dispatcher, const char *node, const char *key, struct error *err)
+int dispatcher_tell_cancel(struct dispatcher *dispatcher, const char *node, const char *key,
+                           struct error *err)
 {
     Opensandbox__Committer__V1__CancelRequest request = OPENSANDBOX__COMMITTER__V1__CANCEL_REQUEST__INIT;
 
-    stop_following(dispatcher, key);
     request.key = (char *)key; /* only read */
     if (call_agent(dispatcher, node, "Cancel", &request.base, err) < 0)
         return error_wrap(err, "cancelling commit %s on node %s", key, node);
     return 0;
+}
+
+int dispatcher_cancel(struct dispatcher *dispatcher, const char *node, const char *key, struct error *err)
+{
+    stop_following(dispatcher, key);
+    int result = dispatcher_tell_cancel(dispatcher, node, key, err);
+
+    pthread_mutex_lock(&dispatcher->lock);
+    struct follow *follow = follow_find(dispatcher, key);
+    if (!follow && result < 0)
+        follow = follow_add(dispatcher, node, key);
+    if (follow && result < 0)
+        follow_owe_cancel(dispatcher, follow);
+    else if (follow)
+        follow_settle_cancel(dispatcher, follow);
+    pthread_mutex_unlock(&dispatcher->lock);
+    return result;
 }

@@ -8,6 +8,9 @@
  *       broken stream, agent away, no slot, superseded  -> again, with backoff, until the deadline; then FAILED
  *       refused (malformed, unknown image, ...)         -> FAILED at once
  *
+ * A commit that was given up at its deadline or cancelled in vain may hold its containers frozen for nobody: the agent is
+ * told to end it as soon as it can be reached again.
+ *
  * Threads: any may call. Followers are threads of its own, made as they are needed up to a bound; a commit
  * that waits for its next try holds none. `changed` and `credentials` run without any lock held. */
 #pragma once
@@ -55,7 +58,7 @@ int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, con
                             struct error *err);
 
 /* ACTION_CANCEL: stops following and waits for the agent to have ended the commit. The view is then FAILED
- * with CommitCancelled, unless it had an outcome. */
+ * with CommitCancelled, unless it had an outcome. ERR_UNAVAILABLE, ERR_TIMEOUT: tried again in the background. */
 int dispatcher_cancel(struct dispatcher *dispatcher, const char *node, const char *key, struct error *err);
 
 /* A copy; COMMIT_UNKNOWN for a key that was never asked about. */

@@ -11,8 +11,8 @@
 /* One commit by key. */
 struct follow {
     /* set when it is made */
-    char *key;
-    struct plan order; /* one ACTION_COMMIT; empty: the key was only released */
+    char *key, *node;
+    struct plan order; /* one ACTION_COMMIT; empty: the key was only released or cancelled */
 
     /* guarded by the dispatcher's lock */
     struct commit_view view;
@@ -21,6 +21,7 @@ struct follow {
     bool given_up;             /* cancelled: no more tries */
     bool forgotten;            /* to be freed when no longer busy */
     int64_t told_at_ms;        /* when the last progress was told, or will be */
+    int64_t cancel_until_ms;   /* the agent has still to hear that the commit is not wanted; 0: it has not */
     UT_hash_handle hh;
 };
 
@@ -33,6 +34,7 @@ struct dispatcher {
     pthread_t *followers;
     unsigned follower_count;
     unsigned unfinished; /* commits without an outcome */
+    unsigned debts;      /* commits that the agent has to be told to end */
     bool stopping;
     pthread_cond_t changed; /* a follow is no longer busy */
 };
@@ -48,3 +50,11 @@ void follow_fail(struct dispatcher *dispatcher, struct follow *follow, const cha
 void follow_succeed(struct dispatcher *dispatcher, struct follow *follow,
                     const Opensandbox__Committer__V1__CommitSuccess *success);
 void follow_remove(struct dispatcher *dispatcher, struct follow *follow);
+/* Its containers may be frozen for nobody: told to the agent, over and over, until it hears or its own timeouts have
+ * thawed them for sure. */
+void follow_owe_cancel(struct dispatcher *dispatcher, struct follow *follow);
+void follow_settle_cancel(struct dispatcher *dispatcher, struct follow *follow);
+
+/* Cancel, without the lock held. */
+int dispatcher_tell_cancel(struct dispatcher *dispatcher, const char *node, const char *key,
+                           struct error *err);

@@ -287,6 +287,8 @@ static bool conclude(struct dispatcher *dispatcher, struct follow *follow, const
         return false;
     if (!is_worth_another_try(err) || clock_realtime_ms() >= order->deadline_ms) {
         follow_fail(dispatcher, follow, failure_reason(err), err->text);
+        if (is_worth_another_try(err))
+            follow_owe_cancel(dispatcher, follow);
         return true;
     }
     workqueue_add_rate_limited(dispatcher->queue, follow->key);
@@ -294,39 +296,98 @@ static bool conclude(struct dispatcher *dispatcher, struct follow *follow, const
     return false;
 }
 
-static void finish(struct dispatcher *dispatcher, struct follow *follow, int result, const struct error *err)
+/* Nothing is known or wanted of it any more. */
+static bool is_spent(const struct follow *follow)
+{
+    const bool was_only_cancelled = !follow->order.count && follow->view.state == COMMIT_UNKNOWN;
+
+    return !follow->cancel_until_ms && (follow->forgotten || was_only_cancelled);
+}
+
+/* The follow is no longer ours after this. */
+static void let_go(struct dispatcher *dispatcher, struct follow *follow)
 {
     pthread_mutex_lock(&dispatcher->lock);
-    bool changed = result == 0 || conclude(dispatcher, follow, err);
-    bool is_over = dispatcher->stopping || follow->given_up;
-    pthread_mutex_unlock(&dispatcher->lock);
-    if (result < 0 && !is_over)
-        log_failure(LOG_WARN, changed ? "commit given up" : "commit to be tried again", err);
-    if (changed && !is_over)
-        tell(dispatcher, follow, 0);
-
-    pthread_mutex_lock(&dispatcher->lock);
     follow->busy = false;
-    if (follow->view.state != COMMIT_RUNNING)
+    if (follow->view.state != COMMIT_RUNNING && !follow->cancel_until_ms)
         workqueue_forget(dispatcher->queue, follow->key);
-    if (follow->forgotten)
+    if (is_spent(follow))
         follow_remove(dispatcher, follow);
     pthread_cond_broadcast(&dispatcher->changed);
     pthread_mutex_unlock(&dispatcher->lock);
 }
 
-/* The commit behind a key, when it still wants a try; it is then ours until finish(). */
-static struct follow *take(struct dispatcher *dispatcher, const char *key)
+static void follow_commit(struct dispatcher *dispatcher, struct follow *follow)
 {
+    struct error err = {0};
+    int result = try_once(dispatcher, follow, &err);
+
+    pthread_mutex_lock(&dispatcher->lock);
+    bool changed = result == 0 || conclude(dispatcher, follow, &err);
+    bool is_over = dispatcher->stopping || follow->given_up;
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (result < 0 && !is_over)
+        log_emit_error(LOG_WARN, changed ? "commit given up" : "commit to be tried again", &err, NULL, 0);
+    if (changed && !is_over)
+        tell(dispatcher, follow, 0);
+}
+
+static void pay_cancel(struct dispatcher *dispatcher, struct follow *follow)
+{
+    struct error err = {0};
+    int result = dispatcher_tell_cancel(dispatcher, follow->node, follow->key, &err);
+
+    pthread_mutex_lock(&dispatcher->lock);
+    bool is_late = clock_monotonic_ms() >= follow->cancel_until_ms;
+    if (result == 0 || is_late || dispatcher->stopping)
+        follow_settle_cancel(dispatcher, follow);
+    else
+        workqueue_add_rate_limited(dispatcher->queue, follow->key);
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (result == 0)
+        log_info("agent told to end an abandoned commit");
+    else if (is_late)
+        log_emit_error(LOG_WARN, "agent never heard of an abandoned commit", &err, NULL, 0);
+}
+
+/* ---- a follower's thread ---- */
+
+enum errand { ERRAND_NONE, ERRAND_FOLLOW, ERRAND_CANCEL };
+
+/* What the commit behind a key wants; when it wants something, it is ours until let_go(). */
+static enum errand take(struct dispatcher *dispatcher, const char *key, struct follow **ret_follow)
+{
+    enum errand errand = ERRAND_NONE;
+
     pthread_mutex_lock(&dispatcher->lock);
     struct follow *follow = follow_find(dispatcher, key);
-    if (follow &&
-        (dispatcher->stopping || follow->given_up || follow->busy || follow->view.state != COMMIT_RUNNING))
-        follow = NULL;
-    if (follow)
+    if (follow && !follow->busy && !dispatcher->stopping) {
+        if (follow->cancel_until_ms)
+            errand = ERRAND_CANCEL;
+        else if (follow->view.state == COMMIT_RUNNING && !follow->given_up)
+            errand = ERRAND_FOLLOW;
+    }
+    if (errand != ERRAND_NONE) {
         follow->busy = true;
+        *ret_follow = follow;
+    }
     pthread_mutex_unlock(&dispatcher->lock);
-    return follow;
+    return errand;
+}
+
+static void run_errand(struct dispatcher *dispatcher, const char *key)
+{
+    struct follow *follow = NULL;
+    const enum errand errand = take(dispatcher, key, &follow);
+
+    if (errand == ERRAND_NONE)
+        return;
+    LOG_SCOPE(log_str("commit", key), log_str("node", follow->node));
+    if (errand == ERRAND_FOLLOW)
+        follow_commit(dispatcher, follow);
+    else
+        pay_cancel(dispatcher, follow);
+    let_go(dispatcher, follow);
 }
 
 void *dispatcher_follow(void *arg)
@@ -335,14 +396,7 @@ void *dispatcher_follow(void *arg)
     char *key;
 
     while ((key = workqueue_get(dispatcher->queue))) {
-        struct follow *follow = take(dispatcher, key);
-        if (follow) {
-            const struct action *order = follow->order.actions;
-            LOG_SCOPE(log_str("commit", key), log_str("snapshot", order->name), log_str("node", order->node));
-            struct error err = {0};
-            int result = try_once(dispatcher, follow, &err);
-            finish(dispatcher, follow, result, &err);
-        }
+        run_errand(dispatcher, key);
         workqueue_done(dispatcher->queue, key);
         free(key);
     }

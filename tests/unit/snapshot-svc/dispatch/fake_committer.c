@@ -505,6 +505,14 @@ void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_cal
     pthread_mutex_unlock(&fake->lock);
 }
 
+void fake_committer_await_cancels(struct fake_committer *fake, unsigned cancels)
+{
+    pthread_mutex_lock(&fake->lock);
+    while (fake->seen.cancels < cancels)
+        pthread_cond_wait(&fake->changed, &fake->lock);
+    pthread_mutex_unlock(&fake->lock);
+}
+
 void fake_committer_await_progress(struct fake_committer *fake, unsigned sent)
 {
     pthread_mutex_lock(&fake->lock);

@@ -40,6 +40,7 @@ void fake_committer_loses_holds(struct fake_committer *fake);
 /* Each blocks until it is so. */
 void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_calls);
 void fake_committer_await_followers(struct fake_committer *fake, unsigned streams);
+void fake_committer_await_cancels(struct fake_committer *fake, unsigned cancels);
 void fake_committer_await_progress(struct fake_committer *fake, unsigned sent);
 
 struct fake_seen {

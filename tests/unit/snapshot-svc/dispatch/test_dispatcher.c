@@ -535,6 +535,12 @@ static void a_cancelled_commit_is_followed_no_more(void **state)
     assert_int_equal(dispatcher_load(fixture->dispatcher).followed, 0);
 }
 
+/* So that what they were at is done. */
+static void end_followers(struct fixture *fixture)
+{
+    dispatcher_stop(fixture->dispatcher);
+}
+
 static void an_unknown_key_can_be_cancelled(void **state)
 {
     struct fixture *fixture = *state;
@@ -554,6 +560,36 @@ static void a_cancel_that_cannot_be_told_stops_the_retries_all_the_same(void **s
     assert_true(error_is_transient(err.code));
     assert_fails_with(fixture, KEY, "CommitCancelled");
     assert_int_equal(dispatcher_load(fixture->dispatcher).followed, 0);
+}
+
+static void a_cancel_that_could_not_be_told_is_told_when_the_agent_is_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+
+    follow(fixture, KEY, SOON_MS);
+    assert_int_equal(dispatcher_cancel(fixture->dispatcher, NODE, KEY, &err), -1);
+    assert_int_equal(dispatcher_cancel(fixture->dispatcher, NODE, "of-an-earlier-process.1", &err), -1);
+    dispatcher_forget(fixture->dispatcher, "uid-1"); /* the snapshot may be gone by then */
+    assert_int_equal(state_of(fixture, KEY), COMMIT_UNKNOWN);
+    fake_committer_start(fixture->agent);
+    fake_committer_await_cancels(fixture->agent, 2);
+    assert_int_equal(fake_committer_seen(fixture->agent).commit_calls, 0);
+    end_followers(fixture);
+    assert_int_equal(dispatcher_load(fixture->dispatcher).known, 0);
+}
+
+/* It may have finished meanwhile, and hold its containers frozen for nobody. */
+static void a_commit_given_up_is_cancelled_when_the_agent_is_back(void **state)
+{
+    struct fixture *fixture = *state;
+
+    follow(fixture, KEY, 300);
+    fake_committer_await_followers(fixture->agent, 1);
+    fake_committer_stop(fixture->agent);
+    assert_fails_with(fixture, KEY, "AgentUnreachable");
+    fake_committer_start(fixture->agent);
+    fake_committer_await_cancels(fixture->agent, 1);
 }
 
 static void a_snapshot_that_is_gone_is_forgotten_with_all_its_attempts(void **state)
@@ -643,6 +679,8 @@ int main(void)
         WITH_AGENT(a_cancelled_commit_is_followed_no_more),
         WITH_AGENT(an_unknown_key_can_be_cancelled),
         WITHOUT_AGENT(a_cancel_that_cannot_be_told_stops_the_retries_all_the_same),
+        WITHOUT_AGENT(a_cancel_that_could_not_be_told_is_told_when_the_agent_is_back),
+        WITH_AGENT(a_commit_given_up_is_cancelled_when_the_agent_is_back),
         WITH_AGENT(a_snapshot_that_is_gone_is_forgotten_with_all_its_attempts),
         WITH_AGENT(stopping_leaves_commits_to_the_next_process),
         WITH_AGENT(more_commits_than_followers_all_end),
