@@ -20,6 +20,16 @@ static int cancelled(struct error *err)
     return error_set(err, ERR_CANCELLED, "the call is not wanted any more");
 }
 
+/* CANCELLED is our own word. From the agent it means that something there was cut off: worth another try. */
+static int end_call(struct node *node, const char *uid, int got, struct error *err)
+{
+    bool was_ours = table_call_end(node->table, uid);
+
+    if (got < 0 && err->code == ERR_CANCELLED && !was_ours)
+        err->code = ERR_UNAVAILABLE;
+    return got < 0 ? -1 : 0;
+}
+
 /* A unary method read as a stream of one message, because a stream can be cancelled from another thread. */
 static int call(struct node *node, const char *uid, enum call_kind kind, const char *method,
                 const ProtobufCMessage *request, int64_t timeout_ms, void *ret_answer, struct error *err)
@@ -33,10 +43,11 @@ static int call(struct node *node, const char *uid, enum call_kind kind, const c
     if (!table_call_begin(node->table, uid, kind, stream))
         return cancelled(err);
     int got = rpc_stream_next(stream, ret_answer, err);
-    table_call_end(node->table, uid);
+    if (end_call(node, uid, got, err) < 0)
+        return -1;
     if (got == 0)
         return error_set(err, ERR_CORRUPT, "%s of committer-agent answered OK without a message", method);
-    return got < 0 ? -1 : 0;
+    return 0;
 }
 
 int agent_run_pod(struct node *node, const run_pod_request *request, pod_seen **ret_seen, struct error *err)
@@ -91,8 +102,7 @@ int agent_look_up_pod(struct node *node, const char *uid, pod_seen **ret_seen, s
         found = look_at(event, uid, ret_seen);
         opensandbox__committer__v1__pod_event__free_unpacked(event, NULL);
     }
-    table_call_end(node->table, uid);
-    if (found < 0 && got == 0)
-        return error_set(err, ERR_UNAVAILABLE, "the agent ended its list of pods");
-    return found < 0 ? -1 : 0;
+    if (end_call(node, uid, got, err) < 0)
+        return -1;
+    return found < 0 ? error_set(err, ERR_UNAVAILABLE, "the agent ended its list of pods") : 0;
 }

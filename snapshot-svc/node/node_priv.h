@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "snapshot-svc/recorder/recorder.h"
 #include "snapshot-svc/node/node.h"
 #include "snapshot-svc/node/table.h"
+#include "snapshot-svc/recorder/recorder.h"
 #include "snapshot-svc/workqueue/workqueue.h"
 
 struct node {

@@ -53,13 +53,27 @@ int node_mirror(struct node *node, const json_t *pod, const pod_seen *seen, stru
 
 /* ---- a pod that is to run ---- */
 
-static int lost(struct node *node, const json_t *pod, struct error *err)
+static int lost(struct node *node, const json_t *pod, const char *reason, const char *text, struct error *err)
 {
-    static const char text[] = "the pod's containers are not on this node any more";
+    node_post(node, pod, true, reason, text);
+    return node_write_status(node, pod,
+                             pod_status_failed(pod, reason, text, EXIT_UNKNOWN, clock_realtime_ms()), err);
+}
 
-    node_post(node, pod, true, "ContainerGone", text);
-    return node_write_status(
-        node, pod, pod_status_failed(pod, "ContainerGone", text, EXIT_UNKNOWN, clock_realtime_ms()), err);
+static bool is_bound_here(const struct node *node, const json_t *pod)
+{
+    const char *bound = json_path_string(pod, "spec.nodeName");
+    return bound && strcmp(bound, node->service->node_name) == 0;
+}
+
+/* This is the only node: after it got another name, its pods are still here, and no other node will ever run one. */
+static int lost_node(struct node *node, const json_t *pod, struct error *err)
+{
+    const char *bound = json_path_string(pod, "spec.nodeName");
+    SCOPED(string)
+    char *text = xasprintf("the pod is bound to node \"%.253s\", but the only node is \"%s\"",
+                           bound ? bound : "", node->service->node_name);
+    return lost(node, pod, "NodeLost", text, err);
 }
 
 /* It ran, and the watch shows it no more: asked again before it is declared lost, for a watch lags behind. */
@@ -73,7 +87,9 @@ static int look_again(struct node *node, const json_t *pod, struct error *err)
         error_clear(err); /* it is being deleted by now */
         return 0;
     }
-    return seen ? node_mirror(node, pod, seen, err) : lost(node, pod, err);
+    if (seen)
+        return node_mirror(node, pod, seen, err);
+    return lost(node, pod, "ContainerGone", "the pod's containers are not on this node any more", err);
 }
 
 static int keep_running(struct node *node, const json_t *pod, const struct pod_facts *facts,
@@ -83,6 +99,8 @@ static int keep_running(struct node *node, const json_t *pod, const struct pod_f
         return 0; /* the end of a list brings every key back */
     if (!facts->seen && pod_has_started(pod))
         return look_again(node, pod, err);
+    if (!facts->seen && !is_bound_here(node, pod))
+        return lost_node(node, pod, err);
     if (facts->seen && !pod_seen_is_incomplete(facts->seen))
         return node_mirror(node, pod, facts->seen, err);
     if (facts->wait_ms > 0) {
@@ -180,12 +198,6 @@ static int stop_orphan(struct node *node, const char *uid, const struct pod_fact
 
 /* ---- */
 
-static bool is_ours(const struct node *node, const json_t *pod)
-{
-    const char *bound = json_path_string(pod, "spec.nodeName");
-    return bound && strcmp(bound, node->service->node_name) == 0;
-}
-
 int node_sync_pod(struct node *node, const char *uid, int64_t *ret_wait_ms, struct error *err)
 {
     SCOPED_POD_FACTS struct pod_facts facts = {0};
@@ -197,7 +209,7 @@ int node_sync_pod(struct node *node, const char *uid, int64_t *ret_wait_ms, stru
     if (!facts.is_stored)
         return stop_orphan(node, uid, &facts, err);
     object = informer_get(node->service->informers[KIND_POD], facts.ns, facts.name);
-    if (!object || strcmp(object->uid, uid) != 0 || !is_ours(node, object->json))
+    if (!object || strcmp(object->uid, uid) != 0)
         return 0; /* the informer is about to tell of its end */
     if (json_path_string(object->json, "metadata.deletionTimestamp"))
         return finish(node, object->json, err);

@@ -18,6 +18,7 @@ struct entry {
     int64_t retry_at_ms;     /* monotonic; 0: at once */
     struct rpc_stream *call; /* borrowed while its worker waits for it */
     enum call_kind call_kind;
+    bool is_cancelled; /* the call, by us */
     UT_hash_handle hh;
 };
 
@@ -110,6 +111,12 @@ static void drop_if_unknown(struct table *table, struct entry *entry)
         entry_free(table, entry);
 }
 
+static void cancel(struct entry *entry)
+{
+    entry->is_cancelled = true;
+    rpc_stream_cancel(entry->call);
+}
+
 static void see(struct entry *entry, pod_seen *seen)
 {
     pod_seen_free(entry->seen);
@@ -126,7 +133,7 @@ void table_note_stored(struct table *table, const char *uid, const char *ns, con
     entry->is_stored = true;
     entry->is_deleting = is_deleting;
     if (is_deleting && entry->call && entry->call_kind == CALL_START)
-        rpc_stream_cancel(entry->call);
+        cancel(entry);
     pthread_mutex_unlock(&table->lock);
 }
 
@@ -137,7 +144,7 @@ void table_note_unstored(struct table *table, const char *uid)
     if (entry) {
         entry->is_stored = false;
         if (entry->call && entry->call_kind == CALL_START)
-            rpc_stream_cancel(entry->call);
+            cancel(entry);
         drop_if_unknown(table, entry);
     }
     pthread_mutex_unlock(&table->lock);
@@ -275,20 +282,25 @@ bool table_call_begin(struct table *table, const char *uid, enum call_kind kind,
     if (may) {
         entry->call = stream;
         entry->call_kind = kind;
+        entry->is_cancelled = false;
     }
     pthread_mutex_unlock(&table->lock);
     return may;
 }
 
-void table_call_end(struct table *table, const char *uid)
+bool table_call_end(struct table *table, const char *uid)
 {
+    bool was_cancelled = false;
+
     pthread_mutex_lock(&table->lock);
     struct entry *entry = find(table, uid);
     if (entry) {
+        was_cancelled = entry->is_cancelled;
         entry->call = NULL;
         drop_if_unknown(table, entry);
     }
     pthread_mutex_unlock(&table->lock);
+    return was_cancelled;
 }
 
 void table_close(struct table *table)
@@ -297,6 +309,6 @@ void table_close(struct table *table)
     table->is_closed = true;
     for (struct entry *entry = table->entries; entry; entry = entry->hh.next)
         if (entry->call)
-            rpc_stream_cancel(entry->call);
+            cancel(entry);
     pthread_mutex_unlock(&table->lock);
 }

@@ -60,7 +60,8 @@ enum call_kind { CALL_START, CALL_STOP };
 
 /* false: do not begin it: the table is closed, or the pod is not to be started any more. */
 bool table_call_begin(struct table *table, const char *uid, enum call_kind kind, struct rpc_stream *stream);
-void table_call_end(struct table *table, const char *uid);
+/* true: it was cancelled from here. */
+bool table_call_end(struct table *table, const char *uid);
 /* Cancels every call, and begins none any more. */
 void table_close(struct table *table);
 

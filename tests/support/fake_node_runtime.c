@@ -32,6 +32,7 @@ typedef Opensandbox__Committer__V1__RunPodRequest run_request;
 struct fake_pod {
     char uid[64], ns[64], name[128];
     int state; /* a PodState; 0: no such pod */
+    bool is_rumoured_gone;
     int containers[MAX_CONTAINERS], exit_code;
     char container_names[MAX_CONTAINERS][64];
     size_t container_count;
@@ -95,6 +96,7 @@ static struct fake_pod *add(struct fake_runtime *fake, const char *uid, const ch
 static void change(struct fake_runtime *fake, struct fake_pod *pod, int state, int container_state)
 {
     pod->state = state;
+    pod->is_rumoured_gone = false;
     for (size_t i = 0; i < pod->container_count; i++)
         pod->containers[i] = container_state;
     pod->version = ++fake->version;
@@ -168,6 +170,8 @@ static int run_locked(struct fake_runtime *fake, struct rpc_call *call, const ru
     pthread_cond_broadcast(&fake->changed);
     if (wants_bad_image(fake, request)) {
         *err = fake->bad_image_error;
+        if (strcmp(err->reason, "ErrImagePull") != 0)
+            change(fake, pod, POD(STARTING), WAITING);
         return -1;
     }
     if (pod->state == POD(READY) || pod->state == POD(ENDED))
@@ -270,6 +274,8 @@ static int watch_pods(struct rpc_call *call, const void *request, struct error *
         pthread_mutex_unlock(&fake->lock);
         if (!ends_list)
             told = copy.version;
+        if (listed && copy.is_rumoured_gone)
+            copy.state = POD(GONE);
         if (ends_list || listed || copy.state != POD(GONE))
             done = send_pod(call, ends_list ? NULL : &copy, !listed && !ends_list, err);
         listed |= ends_list;
@@ -459,6 +465,17 @@ void fake_runtime_end_sandbox(struct fake_runtime *fake, const char *name)
 void fake_runtime_vanish(struct fake_runtime *fake, const char *name)
 {
     become(fake, name, POD(GONE), EXITED, 0, "");
+}
+
+void fake_runtime_rumour_gone(struct fake_runtime *fake, const char *name)
+{
+    pthread_mutex_lock(&fake->lock);
+    struct fake_pod *pod = by_name(fake, name);
+    assert_non_null(pod);
+    pod->is_rumoured_gone = true;
+    pod->version = ++fake->version;
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->lock);
 }
 
 /* ---- what the test sees ---- */

@@ -19,7 +19,8 @@ void fake_runtime_serve(struct fake_runtime *fake);
 /* Every call and watch breaks; the pods stay, as in containerd. fake_runtime_serve() brings it back. */
 void fake_runtime_go_away(struct fake_runtime *fake);
 
-/* RunPod fails so when a container wants this image; ERR_NONE: no more. Borrowed. */
+/* RunPod fails so when a container wants this image; ERR_NONE: no more. Borrowed. Unless it is the pull that fails, the
+ * sandbox is there by then, and watchers are told. */
 void fake_runtime_on_image(struct fake_runtime *fake, const char *image, enum error_code code,
                            const char *reason, const char *text);
 /* RunPod waits after it made the sandbox, until this is said again with false (or its call is cancelled). */
@@ -34,6 +35,8 @@ void fake_runtime_exit(struct fake_runtime *fake, const char *name, int exit_cod
 void fake_runtime_freeze(struct fake_runtime *fake, const char *name, bool frozen);
 void fake_runtime_end_sandbox(struct fake_runtime *fake, const char *name);
 void fake_runtime_vanish(struct fake_runtime *fake, const char *name);
+/* Running watches are told that it is GONE, which is not so: a new list has it. */
+void fake_runtime_rumour_gone(struct fake_runtime *fake, const char *name);
 
 /* Wait for something to have happened; fail the test after 20 s. */
 void fake_runtime_await_runs(struct fake_runtime *fake, const char *name, unsigned count);

@@ -23,7 +23,7 @@ struct stage *stage_new(void)
     pthread_condattr_t monotonic;
 
     stage->kit = local_kit_new();
-    stage->kit->options.node = "here";
+    stage->kit->options.node = stage->node_name = "here";
     stage->retry_first_ms = 20;
     snprintf(stage->volumes_dir, sizeof(stage->volumes_dir), "%s/volumes", stage->kit->folder);
     snprintf(stage->agent_socket, sizeof(stage->agent_socket), "%s/agent.sock", stage->kit->folder);
@@ -93,8 +93,8 @@ void stage_start(struct stage *stage)
 
     local_kit_open(stage->kit);
     stage->service = (struct service){
-        .cluster = stage->kit->cluster, .ns = "test", .agents = agents_new(), .node_name = "here"};
-    agents_add(stage->service.agents, "here", agent);
+        .cluster = stage->kit->cluster, .ns = "test", .agents = agents_new(), .node_name = stage->node_name};
+    agents_add(stage->service.agents, stage->node_name, agent);
     make_informers(stage);
     if (!stage->without_node)
         stage->node = node_new(&stage->service, &options);

@@ -76,15 +76,29 @@ static void a_new_pod_is_started_and_becomes_ready(void **state)
                         json_path_string(pod, "metadata.uid"));
 }
 
-static void a_pod_of_another_node_is_left_alone(void **state)
+static void a_pod_of_a_node_that_does_not_exist_is_lost_and_can_be_deleted(void **state)
 {
     struct stage *stage = *state;
 
     stage_create(stage, KIND_POD,
                  "{'metadata': {'name': 'there'}, 'spec': {'nodeName': 'elsewhere',"
                  " 'containers': [{'name': 'main', 'image': 'x'}]}}");
-    create_running(stage, "web-0");
+    stage_await(stage, KIND_POD, "there", "status.reason", "NodeLost");
     assert_int_equal(fake_runtime_runs(stage->runtime, "there"), 0);
+    stage_delete(stage, KIND_POD, "there", 0);
+    stage_await(stage, KIND_POD, "there", NULL, NULL);
+}
+
+static void pods_outlive_a_change_of_the_nodes_name(void **state)
+{
+    struct stage *stage = *state;
+
+    create_running(stage, "web-0");
+    stage_stop(stage);
+    stage->kit->options.node = stage->node_name = "renamed";
+    stage_start(stage);
+    fake_runtime_exit(stage->runtime, "web-0", 0, "Completed");
+    await_phase(stage, "web-0", "Succeeded");
 }
 
 static void an_image_that_cannot_be_pulled_is_told_and_tried_again_until_it_can(void **state)
@@ -136,6 +150,33 @@ static void a_container_that_cannot_be_created_is_told_and_tried_again(void **st
     await_phase(stage, "web-0", "Running");
 }
 
+static void news_of_a_pod_that_cannot_start_do_not_cut_its_back_off_short(void **state)
+{
+    struct stage *stage = *state;
+
+    stage->retry_first_ms = 3600 * 1000;
+    stage_start(stage);
+    fake_runtime_on_image(stage->runtime, "broken", ERR_INTERNAL, "CreateContainerError", "no space");
+    stage_create_pod(stage, "broken-0", "broken");
+    stage_await_container(stage, "broken-0", "state.waiting.reason", "CreateContainerError");
+    for (int i = 0; i < 5; i++) {
+        SCOPED(string) char *name = xasprintf("web-%d", i);
+        create_running(stage, name);
+    }
+    assert_int_equal(fake_runtime_runs(stage->runtime, "broken-0"), 1);
+}
+
+static void a_start_that_the_agent_says_was_cancelled_is_tried_again(void **state)
+{
+    struct stage *stage = *state;
+
+    fake_runtime_on_image(stage->runtime, IMAGE, ERR_CANCELLED, "", "context canceled");
+    stage_create_pod(stage, "web-0", IMAGE);
+    fake_runtime_await_runs(stage->runtime, "web-0", 3);
+    fake_runtime_on_image(stage->runtime, IMAGE, ERR_NONE, NULL, NULL);
+    await_phase(stage, "web-0", "Running");
+}
+
 static void a_program_that_cannot_be_started_ends_the_pod(void **state)
 {
     struct stage *stage = *state;
@@ -145,6 +186,29 @@ static void a_program_that_cannot_be_started_ends_the_pod(void **state)
     await_phase(stage, "web-0", "Failed");
     stage_await(stage, KIND_POD, "web-0", "status.reason", "StartError");
     stage_await_container(stage, "web-0", "state.terminated.message", "exec: not found");
+}
+
+/* A law: who has ended stays as it ended, whatever is or is not seen of it later. */
+static void an_end_is_never_told_otherwise(void **state)
+{
+    struct stage *stage = *state;
+
+    fake_runtime_on_image(stage->runtime, "broken", ERR_INTERNAL, "RunContainerError", "exec: not found");
+    stage_create_pod(stage, "broken-0", "broken");
+    await_phase(stage, "broken-0", "Failed");
+    create_running(stage, "done-0");
+    fake_runtime_exit(stage->runtime, "done-0", 0, "Completed");
+    await_phase(stage, "done-0", "Succeeded");
+    fake_runtime_vanish(stage->runtime, "done-0");
+    stage_stop(stage);
+    stage_start(stage);
+    create_running(stage, "other-0"); /* the list of the agent was worked through */
+
+    stage_await(stage, KIND_POD, "broken-0", "status.reason", "StartError");
+    stage_await(stage, KIND_POD, "done-0", "status.phase", "Succeeded");
+    assert_int_equal(fake_runtime_runs(stage->runtime, "broken-0"), 1);
+    assert_int_equal(stage_events(stage, "broken-0", "ContainerGone"), 0);
+    assert_int_equal(stage_events(stage, "done-0", "ContainerGone"), 0);
 }
 
 static void a_start_that_containerd_cut_off_is_no_word_about_the_program(void **state)
@@ -266,6 +330,20 @@ static void containers_that_vanish_are_told_as_gone_and_never_started_again(void
     fake_runtime_vanish(stage->runtime, "web-0");
     stage_await(stage, KIND_POD, "web-0", "status.reason", "ContainerGone");
     await_phase(stage, "web-0", "Failed");
+    assert_int_equal(fake_runtime_runs(stage->runtime, "web-0"), 1);
+}
+
+static void what_is_only_rumoured_to_be_gone_is_looked_at_again(void **state)
+{
+    struct stage *stage = *state;
+
+    create_running(stage, "web-0");
+    for (int i = 0; i < 5; i++)
+        fake_runtime_rumour_gone(stage->runtime, "web-0");
+    create_running(stage, "web-1"); /* told after it on the same stream */
+    fake_runtime_exit(stage->runtime, "web-0", 0, "Completed");
+    await_phase(stage, "web-0", "Succeeded");
+    assert_int_equal(stage_events(stage, "web-0", "ContainerGone"), 0);
     assert_int_equal(fake_runtime_runs(stage->runtime, "web-0"), 1);
 }
 
@@ -424,6 +502,19 @@ static void the_loss_of_the_agent_says_nothing_about_its_pods(void **state)
     assert_int_equal(fake_runtime_runs(stage->runtime, "web-0"), 1);
 }
 
+static void containers_that_vanished_with_the_agent_are_missed_in_its_next_list(void **state)
+{
+    struct stage *stage = *state;
+
+    create_running(stage, "web-0");
+    create_running(stage, "web-1");
+    fake_runtime_go_away(stage->runtime);
+    fake_runtime_vanish(stage->runtime, "web-1");
+    fake_runtime_serve(stage->runtime);
+    stage_await(stage, KIND_POD, "web-1", "status.reason", "ContainerGone");
+    await_phase(stage, "web-0", "Running");
+}
+
 static void a_frozen_container_is_still_a_running_and_ready_one(void **state)
 {
     struct stage *stage = *state;
@@ -443,12 +534,16 @@ int main(void)
 #define UNSTARTED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_new_pod_is_started_and_becomes_ready),
-        TEST(a_pod_of_another_node_is_left_alone),
+        TEST(a_pod_of_a_node_that_does_not_exist_is_lost_and_can_be_deleted),
+        TEST(pods_outlive_a_change_of_the_nodes_name),
         TEST(an_image_that_cannot_be_pulled_is_told_and_tried_again_until_it_can),
         UNSTARTED(the_first_failed_pull_is_told_before_any_back_off),
         TEST(a_name_that_is_no_image_is_told_as_such),
         TEST(a_container_that_cannot_be_created_is_told_and_tried_again),
+        UNSTARTED(news_of_a_pod_that_cannot_start_do_not_cut_its_back_off_short),
+        TEST(a_start_that_the_agent_says_was_cancelled_is_tried_again),
         TEST(a_program_that_cannot_be_started_ends_the_pod),
+        TEST(an_end_is_never_told_otherwise),
         TEST(a_start_that_containerd_cut_off_is_no_word_about_the_program),
         TEST(a_template_that_cannot_be_honoured_is_refused_with_the_member_named),
         TEST(a_probe_is_ignored_and_an_event_says_so),
@@ -458,6 +553,7 @@ int main(void)
         TEST(a_container_that_fails_fails_the_pod_with_its_reason),
         TEST(a_sandbox_that_ends_fails_the_pod),
         TEST(containers_that_vanish_are_told_as_gone_and_never_started_again),
+        TEST(what_is_only_rumoured_to_be_gone_is_looked_at_again),
         TEST(a_deleted_pod_is_stopped_with_its_grace_and_then_goes),
         TEST(a_pod_stays_in_the_store_until_its_containers_are_really_gone),
         TEST(a_pod_deleted_while_it_starts_is_not_waited_for),
@@ -470,6 +566,7 @@ int main(void)
         UNSTARTED(a_pod_that_the_store_does_not_know_is_stopped),
         TEST(a_pod_waits_for_an_agent_that_is_away),
         TEST(the_loss_of_the_agent_says_nothing_about_its_pods),
+        TEST(containers_that_vanished_with_the_agent_are_missed_in_its_next_list),
         TEST(a_frozen_container_is_still_a_running_and_ready_one),
     };
 
