@@ -238,6 +238,45 @@ static void of_racing_callers_exactly_one_is_let_in(void **state)
     assert_int_equal(winners, 1);
 }
 
+/* ---- a controller that writes all the time ---- */
+
+struct writer {
+    struct stage *stage;
+    int stop; /* atomic */
+};
+
+static void *write_status(void *arg)
+{
+    struct writer *writer = arg;
+
+    for (int i = 1; !__atomic_load_n(&writer->stop, __ATOMIC_ACQUIRE); i++) {
+        SCOPED(json) json_t *patch = quotedf("{'status': {'observedGeneration': %d}}", i);
+        struct error err = {0};
+        (void)cluster_patch_status(writer->stage->kit->cluster, KIND_BATCH_SANDBOX, "test", "web", patch,
+                                   NULL, NULL, &err);
+    }
+    return NULL;
+}
+
+/* Its writes move the resourceVersion, but take nothing of the decision away. */
+static void a_status_write_in_between_does_not_refuse_a_wish(void **state)
+{
+    struct writer writer = {.stage = *state};
+    struct error err = {0};
+    pthread_t thread;
+
+    give_sandbox(*state, "web", (struct given){.phase = "Succeed"});
+    assert_int_equal(pthread_create(&thread, NULL, write_status, &writer), 0);
+    for (int i = 0; i < 40 && err.code == ERR_NONE; i++) {
+        acknowledge(*state, "web");
+        (void)ask(*state, "PauseSandbox", "web", &err);
+    }
+    __atomic_store_n(&writer.stop, 1, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    if (err.code != ERR_NONE)
+        fail_msg("%s: %s", error_code_name(err.code), err.text);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -247,6 +286,7 @@ int main(void)
         TEST(a_legacy_name_is_found),
         TEST(a_wish_that_nobody_has_answered_yet_is_an_operation_in_progress),
         TEST(of_racing_callers_exactly_one_is_let_in),
+        TEST(a_status_write_in_between_does_not_refuse_a_wish),
     };
 
     log_setup("test", LOG_LEVEL_MAX, LOG_FORMAT_JSON);

@@ -236,7 +236,7 @@ static void the_view_tells_phase_conditions_and_snapshot(void **state)
     do {
         sandbox_freep(&sandbox);
         sandbox = next(stream);
-    } while (!sandbox->snapshot || !sandbox->snapshot->progress);
+    } while (strcmp(sandbox->phase, "Pausing") != 0 || !sandbox->snapshot || !sandbox->snapshot->progress);
 
     assert_string_equal(sandbox->phase, "Pausing");
     assert_int_equal(sandbox->n_conditions, 1);
@@ -261,6 +261,7 @@ static void a_snapshot_of_another_owner_is_not_shown(void **state)
     create_sandbox(stage, "web");
     stage_create(stage, KIND_SANDBOX_SNAPSHOT,
                  "{'metadata': {'name': 'web-pause'}, 'spec': {'sandboxName': 'web'}}");
+    stage_await_cached(stage, KIND_SANDBOX_SNAPSHOT, "web-pause");
     assert_ok(get(stage, "web", &sandbox, &err));
     assert_null(sandbox->snapshot);
 }
@@ -276,6 +277,7 @@ static void the_list_has_the_sandboxes_that_carry_an_id(void **state)
     create_sandbox(stage, "web");
     create_sandbox(stage, "db");
     stage_create(stage, KIND_BATCH_SANDBOX, "{'metadata': {'name': 'no-id'}, 'spec': {'template': {}}}");
+    stage_await_cached(stage, KIND_BATCH_SANDBOX, "no-id");
     assert_ok(rpc_unary(stage->channel, ORCHESTRATOR, "ListSandboxes", &request.base, &list, NULL, &err));
     assert_int_equal(list->n_sandboxes, 2);
 }

@@ -221,11 +221,16 @@ int stage_events(struct stage *stage, const char *name, const char *reason)
 struct wanted {
     enum cluster_kind kind;
     const char *name, *path, *text;
-    bool in_container;
+    bool in_container, in_cache;
 };
 
 static bool is_so(struct stage *stage, const struct wanted *wanted)
 {
+    if (wanted->in_cache) {
+        SCOPED(object)
+        struct object *cached = informer_get(stage->service.informers[wanted->kind], "test", wanted->name);
+        return cached != NULL;
+    }
     SCOPED(json) json_t *object = stage_get(stage, wanted->kind, wanted->name);
     const json_t *at = object;
 
@@ -237,30 +242,35 @@ static bool is_so(struct stage *stage, const struct wanted *wanted)
     return found && strcmp(found, wanted->text) == 0;
 }
 
-static void await(struct stage *stage, const struct wanted *wanted)
+/* Looks, and looks again at every change, until it is so. */
+static bool becomes_so(struct stage *stage, const struct wanted *wanted)
 {
     struct timespec until;
-    bool late = false, so;
+    bool late = false;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += AWAIT_S;
-    for (;;) {
+    while (!late) {
         pthread_mutex_lock(&stage->lock);
         uint64_t before = stage->changes;
         pthread_mutex_unlock(&stage->lock);
-        so = is_so(stage, wanted);
-        if (so || late)
-            break;
+        if (is_so(stage, wanted))
+            return true;
         pthread_mutex_lock(&stage->lock);
         while (stage->changes == before && !late)
             late = pthread_cond_timedwait(&stage->changed, &stage->lock, &until) != 0;
         pthread_mutex_unlock(&stage->lock);
     }
-    if (so)
+    return is_so(stage, wanted);
+}
+
+static void await(struct stage *stage, const struct wanted *wanted)
+{
+    if (becomes_so(stage, wanted))
         return;
     SCOPED(json) json_t *object = stage_get(stage, wanted->kind, wanted->name);
     SCOPED(string) char *text = object ? json_text(object) : xstrdup("nothing");
-    fail_msg("%s: want %s = %s, have %s", wanted->name, wanted->path ? wanted->path : "it gone",
+    fail_msg("%s: want %s %s, have %s", wanted->name, wanted->path ? wanted->path : "another state",
              wanted->text ? wanted->text : "", text);
 }
 
@@ -274,4 +284,9 @@ void stage_await_container(struct stage *stage, const char *pod, const char *pat
 {
     await(stage,
           &(struct wanted){.kind = KIND_POD, .name = pod, .path = path, .text = text, .in_container = true});
+}
+
+void stage_await_cached(struct stage *stage, enum cluster_kind kind, const char *name)
+{
+    await(stage, &(struct wanted){.kind = kind, .name = name, .in_cache = true});
 }

@@ -49,3 +49,5 @@ void stage_await(struct stage *stage, enum cluster_kind kind, const char *name, 
                  const char *text);
 /* The same for the one container of a pod: "state.waiting.reason". */
 void stage_await_container(struct stage *stage, const char *pod, const char *path, const char *text);
+/* Until the informer has told of the object. */
+void stage_await_cached(struct stage *stage, enum cluster_kind kind, const char *name);
