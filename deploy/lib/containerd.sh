@@ -258,11 +258,21 @@ containerd_shim_pids()
     done
 }
 
-# Waits until a process that need not be our child is gone; answers 1 when it outlives the limit.
+# A process that need not be our child is gone when it is a zombie without threads: until the last thread has ended, its
+# files stay open and its locks are held.
+containerd_has_ended()
+{
+    local pid=$1 tasks
+    kill -0 "$pid" 2>/dev/null || return 0
+    tasks=$(echo /proc/"$pid"/task/*)
+    [ "$(ps -o stat= -p "$pid" | cut -c1)" = Z ] && [ "${tasks% *}" = "$tasks" ]
+}
+
+# Answers 1 when it outlives the limit.
 containerd_await_exit()
 {
     local pid=$1 tenths=$2
-    while kill -0 "$pid" 2>/dev/null && [ "$(ps -o stat= -p "$pid" | cut -c1)" != Z ]; do
+    until containerd_has_ended "$pid"; do
         tenths=$((tenths - 1))
         [ "$tenths" -gt 0 ] || return 1
         sleep 0.1

@@ -12,15 +12,19 @@ set -u
 gateway() { printf '%s.1\n' "${STACK_SUBNET%.*}"; }
 start_listener()
 {
-    LISTENER_PORT=$(stack_free_port)
+    local port_file
     ACKNOWLEDGED=$(mktemp "$E2E_DIR/acknowledged.XXXXXX")
-    busybox nc -lk -s "$(gateway)" -p "$LISTENER_PORT" </dev/null >"$ACKNOWLEDGED" 2>/dev/null &
+    port_file=$(mktemp -u "$E2E_DIR/port.XXXXXX")
+    mkfifo "$port_file"
+    "$E2E_ROOT/tests/e2e/listener.py" "$(gateway)" "$ACKNOWLEDGED" >"$port_file" &
     LISTENER_PID=$!
+    trap 'kill "$LISTENER_PID" 2>/dev/null || :' EXIT
+    read -r LISTENER_PORT <"$port_file"
 }
 start_writer() # ID
 {
     stasis exec "$1" -- sh -c "(i=0; while :; do i=\$((i + 1)); echo \$i >>/written; echo \$i; done | nc $(gateway) $LISTENER_PORT) >/dev/null 2>&1 </dev/null &"
-    until [ "$(wc -l <"$ACKNOWLEDGED")" -gt 100 ]; do :; done
+    { tail -n +1 -f --pid="$LISTENER_PID" "$ACKNOWLEDGED" || :; } | head -n 100 >/dev/null # until so many have arrived
 }
 
 # Every number up to at least the last acknowledged one, in order.
@@ -70,7 +74,6 @@ killed_while() # SERVICE PHASE
     stack_service_start "$1"
     kill "$PAUSE_PID" 2>/dev/null || :
     ends_running_or_paused_with_all_files "$id"
-    kill "$LISTENER_PID"
     stasis delete "$id"
 }
 
@@ -93,7 +96,6 @@ all_at_once()
     for service in snapshot lifecycle agent; do stack_service_kill "$service"; done
     for service in agent snapshot lifecycle; do stack_service_start "$service"; done
     ends_running_or_paused_with_all_files "$id"
-    kill "$LISTENER_PID"
     stasis delete "$id"
 }
 it "all three services killed at once: Running or Paused with every acknowledged write" all_at_once
@@ -109,7 +111,6 @@ no_write_is_lost_when_nothing_crashes()
         stasis resume "$id" --wait
         writes_are_all_there "$id"
     done
-    kill "$LISTENER_PID"
     stasis delete "$id"
 }
 it "no acknowledged write is lost by a pause" no_write_is_lost_when_nothing_crashes
