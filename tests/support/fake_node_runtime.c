@@ -549,10 +549,16 @@ int64_t fake_runtime_last_grace_ms(struct fake_runtime *fake)
 
 const run_request *fake_runtime_last_run(struct fake_runtime *fake)
 {
-    return fake->last_run;
+    pthread_mutex_lock(&fake->lock);
+    const run_request *request = fake->last_run;
+    pthread_mutex_unlock(&fake->lock);
+    return request;
 }
 
 const char *fake_runtime_last_command(struct fake_runtime *fake)
 {
-    return fake->last_command ? fake->last_command : "";
+    pthread_mutex_lock(&fake->lock);
+    const char *command = fake->last_command ? fake->last_command : "";
+    pthread_mutex_unlock(&fake->lock);
+    return command;
 }
