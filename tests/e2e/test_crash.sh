@@ -37,14 +37,23 @@ writes_are_all_there() # ID
         END { if (NR < last) { print "acknowledged up to " last ", found " NR; exit 1 } }' /written
 }
 
-# Begins a pause and returns once its progress shows the phase (or it is over: fast machines).
-pause_until() # ID PHASE
+begin_pause() # ID
 {
-    local log=$E2E_DIR/progress
-    : >"$log"
-    stasis pause "$1" --wait >"$log" 2>&1 &
+    PROGRESS=$(mktemp "$E2E_DIR/progress.XXXXXX")
+    stasis pause "$1" --wait >"$PROGRESS" 2>&1 &
     PAUSE_PID=$!
-    tail -n +1 -f --pid="$PAUSE_PID" "$log" | grep -m1 -iE "$2|paused" >/dev/null || :
+}
+until_shown() # PHASE
+{
+    { tail -n +1 -f --pid="$PAUSE_PID" "$PROGRESS" || :; } | grep -m1 -i "$1" >/dev/null
+}
+# The journal says FREEZING from just before the freeze until the image is in the registry.
+until_frozen()
+{
+    local deadline=$((SECONDS + 30))
+    until grep -qs '"stage":"freezing"' "$E2E_DIR"/agent/commits/*.json; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "nothing was frozen within 30 s" >&2; return 1; }
+    done
 }
 
 ends_running_or_paused_with_all_files() # ID
@@ -62,17 +71,46 @@ ends_running_or_paused_with_all_files() # ID
     nothing_is_left
 }
 
-killed_while() # SERVICE PHASE
+# A sandbox with something to push and a writer that never rests.
+busy_sandbox()
 {
-    local id
     id=$(new_sandbox)
     stasis exec "$id" -- dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null
     start_listener
     start_writer "$id"
-    pause_until "$id" "$2"
-    stack_service_kill "$1"
-    stack_service_start "$1"
+}
+
+# Brings a pause into the phase and keeps it there; `carry_on` lets it go on.
+bring_to() # PHASE
+{
+    begin_pause "$id"
+    case "$1" in
+    pausing) until_shown pausing ;;
+    capturing) until_frozen ;;
+    pushing) # a registry that stands still
+        until_frozen
+        kill -STOP "$(stack_pid registry)"
+        until_shown pushing
+        ;;
+    esac
+}
+carry_on()
+{
+    kill -CONT "$(stack_pid registry)"
     kill "$PAUSE_PID" 2>/dev/null || :
+}
+
+killed_while() # SERVICE PHASE
+{
+    local id
+    busy_sandbox
+    bring_to "$2"
+    stack_service_kill "$1"
+    if [ "$1 $2" = "agent pushing" ]; then
+        want "the container that the dead agent left" PAUSED "$(tasks_of "$id")"
+    fi
+    stack_service_start "$1"
+    carry_on
     ends_running_or_paused_with_all_files "$id"
     stasis delete "$id"
 }
@@ -88,13 +126,11 @@ done
 all_at_once()
 {
     local id service
-    id=$(new_sandbox)
-    stasis exec "$id" -- dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null
-    start_listener
-    start_writer "$id"
-    pause_until "$id" capturing
+    busy_sandbox
+    bring_to pushing
     for service in snapshot lifecycle agent; do stack_service_kill "$service"; done
     for service in agent snapshot lifecycle; do stack_service_start "$service"; done
+    carry_on
     ends_running_or_paused_with_all_files "$id"
     stasis delete "$id"
 }
