@@ -65,7 +65,8 @@ run_part() { # preset, label
     fi
 }
 
-export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
+# What was compiled once, in whichever clone, is not compiled again.
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache} CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
 for preset in "${presets[@]}"; do
     mkdir -p "build/$preset"
     log="build/$preset/build.log"
