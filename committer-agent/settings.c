@@ -64,17 +64,10 @@ static int check_range(const char *flag, int64_t value, int64_t low, int64_t hig
 
 static int check(struct settings *settings, struct error *err)
 {
-    enum log_level level;
-    enum log_format format;
-
     if (layer_compression_parse(settings->compression_name, &settings->compression, err) < 0)
         return error_wrap(err, "--compression");
-    if (log_level_parse(settings->log_level_name, &level, err) < 0)
-        return error_wrap(err, "--log-level");
-    if (log_format_parse(settings->log_format_name, &format, err) < 0)
-        return error_wrap(err, "--log-format");
-    log_setup("committer-agent", level, format);
-    if (check_range("slots", settings->slots, 1, 1024, err) < 0 ||
+    if (log_configure("committer-agent", settings->log_level_name, settings->log_format_name, err) < 0 ||
+        check_range("slots", settings->slots, 1, 1024, err) < 0 ||
         check_range("compression-level", settings->compression_level, 0, 19, err) < 0 ||
         check_range("compression-threads", settings->compression_threads, 0, 64, err) < 0 ||
         check_range("spool-min-free-mib", settings->spool_min_free_mib, 0, 1 << 20, err) < 0 ||

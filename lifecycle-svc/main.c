@@ -23,18 +23,6 @@ enum { GRPC_WORKERS = 64, MAX_LIST_BYTES = 64 << 20 };
 DEFINE_FREEP(channel, struct rpc_channel, rpc_channel_free)
 DEFINE_FREEP(rpc_server, struct rpc_server, rpc_server_free)
 
-static int start_logging(const struct settings *settings, struct error *err)
-{
-    enum log_level level;
-    enum log_format format;
-
-    if (log_level_parse(settings->log_level, &level, err) < 0 ||
-        log_format_parse(settings->log_format, &format, err) < 0)
-        return -1;
-    log_setup("lifecycle-svc", level, format);
-    return 0;
-}
-
 static int load_keys(const struct settings *settings, struct api_keys **ret_keys, struct error *err)
 {
     SCOPED(api_keys) struct api_keys *keys = NULL;
@@ -173,7 +161,8 @@ int main(int argc, char **argv)
 
     signals_block();
     if (settings_load(&settings, argc, argv, &outcome, &err) < 0 ||
-        (outcome == CONFIG_RUN && start_logging(&settings, &err) < 0)) {
+        (outcome == CONFIG_RUN &&
+         log_configure("lifecycle-svc", settings.log_level, settings.log_format, &err) < 0)) {
         (void)fprintf(stderr, "lifecycle-svc: %s\n", err.text);
         config_list_done(&settings.allowed_host_paths);
         return EXIT_USAGE;

@@ -69,19 +69,6 @@ static const struct config_program program = {
     .options = options,
 };
 
-static int start_logging(const struct settings *settings, struct error *err)
-{
-    enum log_level level;
-    enum log_format format;
-
-    if (log_level_parse(settings->log_level_name, &level, err) < 0)
-        return error_wrap(err, "--log-level");
-    if (log_format_parse(settings->log_format_name, &format, err) < 0)
-        return error_wrap(err, "--log-format");
-    log_setup("snapshot-svc", level, format);
-    return 0;
-}
-
 static int check_backend(struct settings *settings, struct error *err)
 {
     if (strcmp(settings->cluster_name, "local") == 0) {
@@ -138,8 +125,8 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
     if (arguments > 0)
         return error_set(err, ERR_INVALID,
                          "unexpected argument \"%.80s\": snapshot-svc has flags only, see --help", argv[1]);
-    if (start_logging(settings, err) < 0 || check_backend(settings, err) < 0 ||
-        check_workers(settings, err) < 0 ||
+    if (log_configure("snapshot-svc", settings->log_level_name, settings->log_format_name, err) < 0 ||
+        check_backend(settings, err) < 0 || check_workers(settings, err) < 0 ||
         check_duration("--commit-job-timeout", settings->commit_timeout_ms, 1000, err) < 0 ||
         check_duration("--shutdown-grace", settings->shutdown_grace_ms, 0, err) < 0)
         return -1;

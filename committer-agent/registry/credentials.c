@@ -9,6 +9,7 @@
 #include "shared/base/base64.h"
 #include "shared/base/cleanup.h"
 #include "shared/json/json.h"
+#include "shared/json/secret.h"
 
 static void secret_free(char **secret)
 {
@@ -24,26 +25,6 @@ void credentials_done(struct credentials *credentials)
     secret_free(&credentials->password);
     secret_free(&credentials->identity_token);
 }
-
-/* jansson has no wiping free, so the strings are wiped in place before the document goes. */
-static void wipe_strings(json_t *value)
-{
-    const char *key;
-    json_t *member;
-    size_t i;
-
-    if (json_is_string(value))
-        explicit_bzero((char *)json_string_value(value), json_string_length(value));
-    json_object_foreach(value, key, member) wipe_strings(member);
-    json_array_foreach(value, i, member) wipe_strings(member);
-}
-
-static void secret_json_free(json_t **doc)
-{
-    wipe_strings(*doc);
-    json_decref(*doc);
-}
-#define SCOPED_SECRET_JSON __attribute__((cleanup(secret_json_free)))
 
 /* A key of "auths" or the host we look for, cut into what is compared. */
 struct place {
@@ -201,7 +182,7 @@ static json_t *closest_entry(const json_t *auths, const struct place *wanted, co
 int credentials_find(const char *dockerconfigjson, size_t length, const char *host, const char *repository,
                      struct credentials *ret_credentials, struct error *err)
 {
-    SCOPED_SECRET_JSON json_t *doc = NULL;
+    SCOPED(json_secret) json_t *doc = NULL;
     SCOPED_CREDENTIALS struct credentials found = {0};
     struct place wanted;
     const char *key = NULL;

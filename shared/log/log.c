@@ -36,6 +36,19 @@ void log_setup(const char *service, enum log_level level, enum log_format format
     output.coloured = wants_colour(output.fd);
 }
 
+int log_configure(const char *service, const char *level_name, const char *format_name, struct error *err)
+{
+    enum log_level level;
+    enum log_format format;
+
+    if (log_level_parse(level_name, &level, err) < 0)
+        return error_wrap(err, "--log-level");
+    if (log_format_parse(format_name, &format, err) < 0)
+        return error_wrap(err, "--log-format");
+    log_setup(service, level, format);
+    return 0;
+}
+
 void log_set_output(int fd)
 {
     output.fd = fd;

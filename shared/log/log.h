@@ -51,6 +51,8 @@ static inline struct log_field log_bool(const char *key, bool value)
  * level, JSON, no service. Human lines are coloured when the output is a terminal and NO_COLOR is not set. */
 void log_setup(const char *service, enum log_level level, enum log_format format);
 void log_set_output(int fd); /* borrowed; before the first thread, too. For tests and tools; 2 otherwise */
+/* The same from the texts of --log-level and --log-format. ERR_INVALID names the flag. */
+int log_configure(const char *service, const char *level, const char *format, struct error *err);
 int log_level_parse(const char *text, enum log_level *ret_level, struct error *err);
 int log_format_parse(const char *text, enum log_format *ret_format, struct error *err);
 

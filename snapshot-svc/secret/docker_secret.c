@@ -6,29 +6,11 @@
 
 #include "shared/base/alloc.h"
 #include "shared/base/base64.h"
+#include "shared/base/cleanup.h"
 #include "shared/json/json.h"
+#include "shared/json/secret.h"
 
 #define DOCKER_CONFIG_KEY ".dockerconfigjson"
-
-/* jansson has no wiping free, so the strings are wiped in place before the document goes. */
-static void wipe_strings(json_t *value)
-{
-    const char *key;
-    json_t *member;
-    size_t i;
-
-    if (json_is_string(value))
-        explicit_bzero((char *)json_string_value(value), json_string_length(value));
-    json_object_foreach(value, key, member) wipe_strings(member);
-    json_array_foreach(value, i, member) wipe_strings(member);
-}
-
-static void secret_json_free(json_t **document)
-{
-    wipe_strings(*document);
-    json_decref(*document);
-}
-#define SCOPED_SECRET_JSON __attribute__((cleanup(secret_json_free)))
 
 void docker_secret_done(struct docker_secret *secret)
 {
@@ -59,7 +41,7 @@ static void decode(const char *text, struct strbuf *config)
 int docker_secret_read(struct cluster *cluster, const char *ns, const char *name,
                        struct docker_secret *ret_secret, struct error *err)
 {
-    SCOPED_SECRET_JSON json_t *secret = NULL;
+    SCOPED(json_secret) json_t *secret = NULL;
 
     if (cluster_get(cluster, KIND_SECRET, ns, name, &secret, err) < 0)
         return -1;
@@ -117,7 +99,7 @@ static bool serves(const char *key, const char *reference)
 
 int docker_config_has_registry(const struct strbuf *config, const char *reference, struct error *err)
 {
-    SCOPED_SECRET_JSON json_t *document = NULL;
+    SCOPED(json_secret) json_t *document = NULL;
     struct error refusal = {0}; /* not passed on: it may quote */
     const char *key;
     json_t *entry;
