@@ -52,3 +52,7 @@ function(stasis_integration_test name)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(${name} PROPERTIES LABELS integration TIMEOUT 600 SKIP_RETURN_CODE 77)
 endfunction()
+
+# Format and lint leave no opinions: `cmake --build --preset dev --target format`, and `lint`, which is also a test.
+add_custom_target(format COMMAND "${CMAKE_SOURCE_DIR}/tests/lint.sh" --fix)
+add_custom_target(lint COMMAND "${CMAKE_SOURCE_DIR}/tests/lint.sh")

@@ -64,8 +64,10 @@ static bool tag_is_valid(const char *tag)
 static bool port_is_valid(const char *port)
 {
     size_t length = strlen(port);
-    return length >= 1 && length <= 5 && strspn(port, "0123456789") == length && atoi(port) >= 1 &&
-           atoi(port) <= 65535;
+    if (length < 1 || length > 5 || strspn(port, "0123456789") != length)
+        return false;
+    long number = strtol(port, NULL, 10); /* five digits at most */
+    return number >= 1 && number <= 65535;
 }
 
 static bool ipv6_host_is_valid(const char *host)

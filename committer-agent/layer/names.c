@@ -72,7 +72,8 @@ static void keep_smaller_half(struct names *names)
     names->bytes = packed;
     names->bytes_used = used;
     names->more = true;
-    strcpy(names->ceiling, packed + names->starts[names->count - 1]); /* add() has checked its length */
+    const char *last = packed + names->starts[names->count - 1];
+    memcpy(names->ceiling, last, strlen(last) + 1); /* add() has checked its length */
 }
 
 /* Makes room for one more name of that size; false: not within the budget. */
@@ -154,7 +155,7 @@ int names_read(struct names *names, int dir_fd, const char *after, size_t budget
     char from[NAMES_NAME_MAX + 1];
 
     assert(budget_bytes >= NAMES_BUDGET_MIN && budget_bytes <= UINT32_MAX && strlen(after) < sizeof(from));
-    strcpy(from, after); /* it may live in the batch that goes now */
+    memcpy(from, after, strlen(after) + 1); /* it may live in the batch that goes now */
     names_done(names);
     if (read_all(names, dir_fd, from, budget_bytes, err) < 0)
         return -1;

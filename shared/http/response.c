@@ -56,7 +56,7 @@ static void start_head(struct http_transfer *transfer, const char *line, size_t 
 
     http_response_done(transfer->response);
     transfer->response->body.limit = limit;
-    transfer->response->status = space ? atoi(space) : 0;
+    transfer->response->status = space ? (int)strtol(space, NULL, 10) : 0;
     transfer->head_complete = false;
 }
 

@@ -19,14 +19,7 @@
 
 #include "shared/base/error.h"
 
-enum cluster_kind {
-    KIND_BATCH_SANDBOX,
-    KIND_SANDBOX_SNAPSHOT,
-    KIND_POD,
-    KIND_SECRET,
-    KIND_EVENT,
-    KIND_MAX
-};
+enum cluster_kind { KIND_BATCH_SANDBOX, KIND_SANDBOX_SNAPSHOT, KIND_POD, KIND_SECRET, KIND_EVENT, KIND_MAX };
 
 struct cluster_kind_info {
     const char *api_version; /* "sandbox.opensandbox.io/v1alpha1" */
@@ -45,8 +38,8 @@ struct cluster_watch; /* a running watch: opened, then driven by its owner's thr
 struct cluster;
 struct cluster_ops {
     void (*free)(struct cluster *cluster);
-    int (*get)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name, json_t **ret_object,
-               struct error *err);
+    int (*get)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
+               json_t **ret_object, struct error *err);
     /* *ret_items: JSON array; *ret_version: the list's resourceVersion, malloc'ed. ns NULL: all namespaces. */
     int (*list)(struct cluster *cluster, enum cluster_kind kind, const char *ns, json_t **ret_items,
                 char **ret_version, struct error *err);
@@ -54,17 +47,18 @@ struct cluster_ops {
                   json_t **ret_object, struct error *err);
     /* RFC 7396 merge patch. `ret_object` may be NULL. */
     int (*patch)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
-                 const json_t *merge_patch, const char *resource_version, json_t **ret_object, struct error *err);
+                 const json_t *merge_patch, const char *resource_version, json_t **ret_object,
+                 struct error *err);
     int (*patch_status)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
                         const json_t *merge_patch, const char *resource_version, json_t **ret_object,
                         struct error *err);
     /* grace_s < 0: the object's own default. Deleting what is already being deleted succeeds. */
-    int (*remove)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name, const char *uid,
-                  int grace_s, struct error *err);
+    int (*remove)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
+                  const char *uid, int grace_s, struct error *err);
     /* Events after resource_version. watch_run() calls fn for each until the watch is stopped (ERR_CANCELLED), breaks
      * (ERR_UNAVAILABLE) or the version is too old (ERR_STATE, reason "Expired": list again). */
-    int (*watch_open)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *resource_version,
-                      struct cluster_watch **ret_watch, struct error *err);
+    int (*watch_open)(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+                      const char *resource_version, struct cluster_watch **ret_watch, struct error *err);
     int (*watch_run)(struct cluster_watch *watch, cluster_watch_fn *fn, void *self, struct error *err);
     void (*watch_stop)(struct cluster_watch *watch); /* any thread */
     void (*watch_free)(struct cluster_watch *watch);

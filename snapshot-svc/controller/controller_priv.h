@@ -4,9 +4,9 @@
 #include <pthread.h>
 
 #include "snapshot-svc/controller/controller.h"
-#include "snapshot-svc/recorder/recorder.h"
 #include "snapshot-svc/controller/snapshot_index.h"
 #include "snapshot-svc/dispatch/dispatcher.h"
+#include "snapshot-svc/recorder/recorder.h"
 #include "snapshot-svc/workqueue/workqueue.h"
 
 struct metric;

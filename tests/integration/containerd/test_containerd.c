@@ -400,8 +400,7 @@ static void a_frozen_layer_is_committed_under_a_lease_and_found_by_name(void **s
 {
     struct world *world = *state;
     SCOPED(string)
-    char *id = id_of(world, "c"),
-         *name = id_of(world, "committed"), *view = id_of(world, "view");
+    char *id = id_of(world, "c"), *name = id_of(world, "committed"), *view = id_of(world, "view");
     SCOPED_SNAPSHOT_CHAIN struct snapshot_chain chain = {0};
     SCOPED_SNAPSHOT_MOUNTS struct snapshot_mounts lower = {0}, upper = {0};
     SCOPED_CONTENT_RECORD struct content_record record = {0};

@@ -163,19 +163,17 @@ static void the_media_type_comes_from_the_document(void **state)
     "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":1,\"digest\":\"" digest          \
     "\",\"platform\":{" platform "}}"
 
-static const char some_index[] = "{\"schemaVersion\":2,\"manifests\":["
-                                 "{\"mediaType\":\"application/x-helm\",\"size\":1,\"digest\":\"" C
-                                 "\"}," ENTRY(A, "\"os\":\"linux\",\"architecture\":\"amd64\"") "," ENTRY(
-                                     B,
-                                     "\"os\":\"linux\","
-                                     "\"architecture\":"
-                                     "\"arm64\",\"variant\":"
-                                     "\"v8\"") "," ENTRY(C,
-                                                         "\"os\":\"linux\",\"architecture\":\"arm\","
-                                                         "\"variant\":\"v6\"") "," ENTRY(D("dddddddd"),
-                                                                                         "\"os\":\"unknown\","
-                                                                                         "\"architecture\":"
-                                                                                         "\"unknown\"") "]}";
+static const char some_index[] =
+    "{\"schemaVersion\":2,\"manifests\":["
+    "{\"mediaType\":\"application/x-helm\",\"size\":1,\"digest\":\"" C
+    "\"}," ENTRY(A, "\"os\":\"linux\",\"architecture\":\"amd64\"") "," ENTRY(
+        B, "\"os\":\"linux\","
+           "\"architecture\":"
+           "\"arm64\",\"variant\":"
+           "\"v8\"") "," ENTRY(C, "\"os\":\"linux\",\"architecture\":\"arm\","
+                                  "\"variant\":\"v6\"") "," ENTRY(D("dddddddd"), "\"os\":\"unknown\","
+                                                                                 "\"architecture\":"
+                                                                                 "\"unknown\"") "]}";
 
 static void the_index_gives_the_image_of_this_platform(void **state)
 {

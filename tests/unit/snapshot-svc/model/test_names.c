@@ -37,8 +37,7 @@ static void a_long_name_is_cut_and_hashed_and_stays_distinct(void **state) /* K8
     SCOPED(string) char *a = repeated('a', 252), *b = repeated('a', 251);
     SCOPED(string) char *name_a = name_internal_snapshot(a), *name_b = name_internal_snapshot(b);
     SCOPED(string)
-    char *pod = name_pod(a, 12),
-         *label_a = name_label_value(a), *label_b = name_label_value(b);
+    char *pod = name_pod(a, 12), *label_a = name_label_value(a), *label_b = name_label_value(b);
 
     assert_true(strlen(name_a) <= 253 && strlen(name_b) <= 253);
     assert_string_not_equal(name_a, name_b);
@@ -144,8 +143,7 @@ static void a_long_repository_is_cut_to_what_registries_take(void **state)
 {
     (void)state;
     SCOPED(string)
-    char *sandbox = repeated('s', 253),
-         *container = repeated('c', 63), *image = NULL, *other = NULL;
+    char *sandbox = repeated('s', 253), *container = repeated('c', 63), *image = NULL, *other = NULL;
     struct error err = {0};
 
     assert_int_equal(name_snapshot_image("registry:5000/team", sandbox, container, "t", &image, &err), 0);
