@@ -34,8 +34,16 @@ struct story {
 
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t over;
-    bool sentinel_told;
+    bool sentinel_added, sentinel_deleted;
 };
+
+static void note(struct story *story, const struct object *object, bool *what)
+{
+    pthread_mutex_lock(&story->lock);
+    *what |= strcmp(object->name, SENTINEL) == 0;
+    pthread_cond_broadcast(&story->over);
+    pthread_mutex_unlock(&story->lock);
+}
 
 static void hear_added(void *self, struct object *object)
 {
@@ -44,10 +52,7 @@ static void hear_added(void *self, struct object *object)
     if (json_object_get(story->objects, object->name))
         atomic_fetch_add(&story->gaps, 1);
     json_object_set(story->objects, object->name, object->json);
-    pthread_mutex_lock(&story->lock);
-    story->sentinel_told |= strcmp(object->name, SENTINEL) == 0;
-    pthread_cond_broadcast(&story->over);
-    pthread_mutex_unlock(&story->lock);
+    note(story, object, &story->sentinel_added);
 }
 
 static void hear_updated(void *self, struct object *old, struct object *object)
@@ -65,6 +70,7 @@ static void hear_deleted(void *self, struct object *last)
 {
     struct story *story = self;
     (void)json_object_del(story->objects, last->name);
+    note(story, last, &story->sentinel_deleted);
 }
 
 /* ---- random writes ---- */
@@ -123,21 +129,31 @@ static void *write_many(void *arg)
 
 /* ---- the end of the story ---- */
 
-static void wait_for_sentinel(struct story *story, struct cluster *cluster)
+static void wait_for(struct story *story, const bool *what)
 {
-    struct error err = {0};
     struct timespec until;
     int waited = 0;
-    SCOPED(json) json_t *sentinel = snapshot_named(SENTINEL, "x");
 
-    assert_ok(cluster_create(cluster, KIND_SANDBOX_SNAPSHOT, NS, sentinel, NULL, &err));
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WAIT_MS / 1000;
     pthread_mutex_lock(&story->lock);
-    while (!story->sentinel_told && waited == 0)
+    while (!*what && waited == 0)
         waited = pthread_cond_timedwait(&story->over, &story->lock, &until);
     pthread_mutex_unlock(&story->lock);
     assert_int_equal(waited, 0);
+}
+
+/* Its addition may be told out of the middle of a list, before what is missing from that list; its deletion, which comes
+ * after that, cannot. */
+static void wait_for_sentinel(struct story *story, struct cluster *cluster)
+{
+    struct error err = {0};
+    SCOPED(json) json_t *sentinel = snapshot_named(SENTINEL, "x");
+
+    assert_ok(cluster_create(cluster, KIND_SANDBOX_SNAPSHOT, NS, sentinel, NULL, &err));
+    wait_for(story, &story->sentinel_added);
+    assert_ok(cluster_remove(cluster, KIND_SANDBOX_SNAPSHOT, NS, SENTINEL, NULL, -1, &err));
+    wait_for(story, &story->sentinel_deleted);
 }
 
 static void assert_label_index(struct informer *informer, const json_t *items)
