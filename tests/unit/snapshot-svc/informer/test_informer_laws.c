@@ -238,7 +238,7 @@ static void one_run(unsigned seed)
     wait_for_sentinel(&story, kit->cluster);
     assert_equals_fresh_list(informer, &story, kit->cluster);
     assert_int_equal(story.gaps, 0);
-    assert_true(moody.watches > 10); /* it did break */
+    assert_true(moody.watches > 1); /* it did break; how often depends on how far the writers were ahead */
 
     informer_free(informer);
     json_decref(story.objects);
