@@ -93,9 +93,9 @@ static bool evaluate(struct scaled scaled, int64_t *ret_value)
         *ret_value = 0;
         return true;
     }
-    for (; scaled.decimal < 0 && divisor < limit; scaled.decimal++)
-        divisor *= 10;
     value <<= scaled.binary;
+    for (; scaled.decimal < 0 && divisor < value; scaled.decimal++) /* beyond it, it rounds up to 1 anyway */
+        divisor *= 10;
     for (; scaled.decimal > 0; scaled.decimal--)
         if ((value *= 10) >= limit)
             return false;
