@@ -4,6 +4,7 @@
 
 #include "committer-agent/containerd/content.h"
 #include "committer-agent/containerd/images.h"
+#include "committer-agent/containerd/snapshots.h"
 #include "committer-agent/image/config.h"
 #include "committer-agent/registry/upload.h"
 #include "shared/base/alloc.h"
@@ -53,6 +54,28 @@ int base_image_load(struct containerd *containerd, const char *image, struct bas
     }
     *ret_base = base;
     return 0;
+}
+
+int base_image_check_below(struct containerd *containerd, const struct base_image *base,
+                           const struct container *container, struct error *err)
+{
+    SCOPED(image_config)
+    struct image_config *config = NULL;
+    SCOPED(string)
+    char *parent = NULL;
+    struct digest chain;
+
+    if (image_config_parse(strbuf_text(&base->config_bytes), base->config_bytes.length, "config", &config,
+                           err) < 0 ||
+        snapshot_parent(containerd, container->snapshotter, container->snapshot_key, &parent, err) < 0)
+        return error_wrap(err, "base image %s", container->image);
+    if (strcmp(parent, image_config_chain_id(config, &chain) ? chain.text : "") == 0)
+        return 0;
+    (void)error_set(err, ERR_NOT_FOUND,
+                    "image %s is not the one that the container was made from: the name points to another "
+                    "image by now",
+                    container->image);
+    return error_reason(err, "ImageNotFound");
 }
 
 void base_image_done(struct base_image *base)

@@ -1,7 +1,7 @@
 /* base_image.h - the image a container was made from, as the node's content store has it. */
 #pragma once
 
-#include "committer-agent/containerd/containerd.h"
+#include "committer-agent/containerd/containers.h"
 #include "committer-agent/image/manifest.h"
 #include "committer-agent/image/reference.h"
 #include "committer-agent/registry/registry.h"
@@ -16,6 +16,10 @@ struct base_image {
  * manifest or config; ERR_CORRUPT, ERR_INVALID: not an image we understand. */
 int base_image_load(struct containerd *containerd, const char *image, struct base_image *ret_base,
                     struct error *err);
+/* Is this what the container was made from? A tag may have moved since, and a layer on another base would be
+ * another file system. ERR_NOT_FOUND, ImageNotFound: it is another image. */
+int base_image_check_below(struct containerd *containerd, const struct base_image *base,
+                           const struct container *container, struct error *err);
 void base_image_done(struct base_image *base);
 
 /* Makes every layer of the base known to the target repository: it is there already, or mounted from a

@@ -116,7 +116,8 @@ static int resolve_source(struct containerd *containerd, const struct commit_pod
     }
     if (reference_parse(source->wanted->image, &source->target, err) < 0 ||
         open_upper(containerd, source, err) < 0 ||
-        base_image_load(containerd, container->image, &source->base, err) < 0)
+        base_image_load(containerd, container->image, &source->base, err) < 0 ||
+        base_image_check_below(containerd, &source->base, container, err) < 0)
         return -1;
     source->upper_bytes = estimate_bytes(source->upper_fd);
     return 0;

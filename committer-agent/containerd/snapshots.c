@@ -68,9 +68,8 @@ int snapshot_mounts(struct containerd *containerd, const char *snapshotter, cons
     return 0;
 }
 
-/* *ret_parent is the caller's, "" at the bottom. */
-static int snapshot_parent(struct containerd *containerd, const char *snapshotter, const char *key,
-                           char **ret_parent, struct error *err)
+int snapshot_parent(struct containerd *containerd, const char *snapshotter, const char *key,
+                    char **ret_parent, struct error *err)
 {
     Containerd__Services__Snapshots__V1__StatSnapshotRequest request =
         CONTAINERD__SERVICES__SNAPSHOTS__V1__STAT_SNAPSHOT_REQUEST__INIT;

@@ -21,6 +21,10 @@ int snapshot_mounts(struct containerd *containerd, const char *snapshotter, cons
 void snapshot_mounts_done(struct snapshot_mounts *mounts);
 #define SCOPED_SNAPSHOT_MOUNTS __attribute__((cleanup(snapshot_mounts_done)))
 
+/* The snapshot right below; *ret_parent is the caller's, "" at the bottom. ERR_NOT_FOUND, ContainerNotFound. */
+int snapshot_parent(struct containerd *containerd, const char *snapshotter, const char *key,
+                    char **ret_parent, struct error *err);
+
 enum { SNAPSHOT_MAX_PARENTS = 512 }; /* the kernel stops at 500 lower layers */
 
 struct snapshot_chain {

@@ -124,6 +124,20 @@ const struct digest *image_config_diff_id(const struct image_config *config, siz
     return layer < config->layer_count ? &config->diff_ids[layer] : NULL;
 }
 
+bool image_config_chain_id(const struct image_config *config, struct digest *ret_chain_id)
+{
+    if (config->layer_count == 0)
+        return false;
+    struct digest chain = config->diff_ids[0];
+    for (size_t i = 1; i < config->layer_count; i++) {
+        SCOPED(string)
+        char *pair = xasprintf("%s %s", chain.text, config->diff_ids[i].text);
+        chain = digest_of(pair, strlen(pair));
+    }
+    *ret_chain_id = chain;
+    return true;
+}
+
 struct platform image_config_platform(const struct image_config *config)
 {
     return config->platform;

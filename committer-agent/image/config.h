@@ -31,6 +31,9 @@ DEFINE_FREEP(image_config, struct image_config, image_config_free)
 
 size_t image_config_layer_count(const struct image_config *config);
 const struct digest *image_config_diff_id(const struct image_config *config, size_t layer); /* borrowed */
+/* Of all layers: the name that containerd gives to their stack. False: there is no layer.
+ * Spec: OCI image-spec "Layer ChainID". */
+bool image_config_chain_id(const struct image_config *config, struct digest *ret_chain_id);
 struct platform image_config_platform(const struct image_config *config);
 /* The "comment" of the history entry that made this layer; NULL: none. Borrowed. Tells our own layers from
  * the base's. */

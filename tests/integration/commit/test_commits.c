@@ -423,6 +423,32 @@ static void a_dead_container_is_not_committed(void **state)
     assert_failure(commit, "ContainerNotRunning", "main");
 }
 
+/* The name of the base is pushed on to another image, as a registry's "latest" is. */
+static void a_base_whose_name_moved_on_is_refused(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *first = request(world, "older", false);
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "moved", true);
+    SCOPED(commit) struct commit *commit = start(world, first);
+    const char *newer = first->containers[0].image;
+
+    assert_success(commit);
+    assert_int_equal(sh("%s images pull --plain-http -u tester:secret-of-the-tester %s >/dev/null && "
+                        "%s images tag %s kept:1 >/dev/null && %s images tag --force %s %s >/dev/null",
+                        world->ctr, newer, world->ctr, world->image, world->ctr, newer, world->image),
+                     0);
+    SCOPED(commit) struct commit *refused = start(world, wanted);
+    struct commit_report report = outcome(refused);
+    assert_int_equal(
+        sh("%s images tag --force kept:1 %s >/dev/null && %s images rm --sync kept:1 %s >/dev/null",
+           world->ctr, world->image, world->ctr, newer),
+        0);
+    assert_true(report.failed);
+    assert_string_equal(report.error.reason, "ImageNotFound");
+    assert_contains(report.error.text, "another image by now");
+    assert_int_equal(task_state(world), TASK_RUNNING);
+}
+
 static void in_container(const struct world *world, const char *command)
 {
     assert_int_equal(
@@ -522,6 +548,7 @@ int main(void)
         POD_TEST(an_unknown_container_is_named),
         POD_TEST(an_unknown_pod_is_named),
         POD_TEST(a_dead_container_is_not_committed),
+        POD_TEST(a_base_whose_name_moved_on_is_refused),
         POD_TEST(a_layer_that_cannot_fit_is_refused_before_the_freeze),
         POD_TEST(a_disk_that_fills_up_during_the_capture_fails_the_commit_and_thaws),
         POD_TEST(a_commit_that_takes_too_long_is_ended_and_thaws),

@@ -147,6 +147,34 @@ static void our_layers_are_told_from_the_bases(void **state)
     }
 }
 
+/* sha256("<chain below> <diffID>"), computed elsewhere. */
+static void a_chain_names_a_stack_of_layers(void **state)
+{
+    static const struct {
+        const char *diff_ids, *chain;
+    } rows[] = {
+        {"", NULL},
+        {"\"" DIFF_BASE "\"", DIFF_BASE},
+        {"\"" DIFF_BASE "\",\"" DIFF_TOP "\"",
+         "sha256:9932074217c35353d2e03a3f5a86549f7c67bfeb0ba53e23d69f4d4c8f7958f5"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        SCOPED(string)
+        char *text = xasprintf("{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\","
+                               "\"diff_ids\":[%s]}}",
+                               rows[i].diff_ids);
+        SCOPED(image_config) struct image_config *config = NULL;
+        struct error err = {0};
+        struct digest chain;
+        assert_int_equal(image_config_parse(text, strlen(text), "config", &config, &err), 0);
+        assert_int_equal(image_config_chain_id(config, &chain), rows[i].chain != NULL);
+        if (rows[i].chain)
+            assert_string_equal(chain.text, rows[i].chain);
+    }
+}
+
 static void a_config_of_another_image_is_refused(void **state)
 {
     struct error err = {0};
@@ -204,6 +232,7 @@ int main(void)
         cmocka_unit_test(the_same_plan_gives_the_same_bytes),
         cmocka_unit_test(folded_layers_leave_with_their_history),
         cmocka_unit_test(our_layers_are_told_from_the_bases),
+        cmocka_unit_test(a_chain_names_a_stack_of_layers),
         cmocka_unit_test(a_config_of_another_image_is_refused),
         cmocka_unit_test(a_config_that_cannot_be_is_refused_with_its_path),
     };
