@@ -121,12 +121,19 @@ same_files() # BEFORE AFTER WHEN
     fi
     note "$(wc -l <"$2") lines of inventory are equal $3"
 }
+has_container() { containerd_ctr "$dir/cd" containers ls -q "labels.\"io.kubernetes.pod.name\"==$id-0" | grep -q .; }
 container_is_gone()
 {
-    if containerd_ctr "$dir/cd" containers ls -q "labels.\"io.kubernetes.pod.name\"==$id-0" | grep -q .; then
-        fail "a container of the paused sandbox is still there"
+    if has_container; then
+        fail "a container of the sandbox is still there"
     fi
     note "no container of the sandbox is left on this machine"
+}
+delete_sandbox()
+{
+    local deadline=$((SECONDS + 60))
+    stasis delete "$id" --wait >/dev/null
+    while has_container && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done # its processes get their grace period
 }
 image_is_pushed() # TAG
 {
@@ -153,7 +160,7 @@ cycle() # N
 }
 
 step "Create a sandbox"
-create() { id=$(stasis create --image "$image" --env GREETING=hello --metadata project=quickstart -o name -- sleep infinity); }
+create() { id=$(stasis create --image "$image" --env GREETING=hello --metadata project=quickstart -o name -- sh -c 'trap exit TERM; sleep infinity & wait'); }
 timed "create" create
 note "$id"
 stasis get "$id"
@@ -182,7 +189,7 @@ if [ -n "$keep" ]; then
     note "deploy/quickstart.sh --stop"
 else
     step "Delete the sandbox"
-    timed "delete" stasis delete "$id" --wait
+    timed "delete" delete_sandbox
     container_is_gone
 fi
 
