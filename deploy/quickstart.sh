@@ -121,7 +121,7 @@ same_files() # BEFORE AFTER WHEN
     fi
     note "$(wc -l <"$2") lines of inventory are equal $3"
 }
-has_container() { containerd_ctr "$dir/cd" containers ls -q "labels.\"io.kubernetes.pod.name\"==$id-0" | grep -q .; }
+has_container() { [ -n "$(containerd_ctr "$dir/cd" containers ls -q "labels.\"io.kubernetes.pod.name\"==$id-0")" ]; }
 container_is_gone()
 {
     if has_container; then
