@@ -56,6 +56,9 @@ struct commit *commit_new(struct commits *commits, struct commit_request *reques
 
     commit->commits = commits;
     commit->request = request;
+    commit->pod_uid = xstrdup(request->pod_uid);
+    commit->pod_ns = xstrdup(request->pod_ns);
+    commit->pod_name = xstrdup(request->pod_name);
     commit->started_ms = clock_monotonic_ms();
     commit->refs = 1;
     return commit;
@@ -66,6 +69,9 @@ static void commit_free(struct commit *commit)
     commit_results_free(commit->results, commit->result_count);
     journal_record_free(commit->record);
     commit_request_free(commit->request);
+    free(commit->pod_uid);
+    free(commit->pod_ns);
+    free(commit->pod_name);
     free(commit);
 }
 
@@ -109,6 +115,53 @@ static void phase_changed(void *self)
 {
     struct commit *commit = self;
     wake(commit->commits);
+}
+
+static bool has_pod(const struct commit *commit, const char *uid, const char *ns, const char *name)
+{
+    if (*commit->pod_uid && *uid)
+        return strcmp(commit->pod_uid, uid) == 0;
+    return *name && strcmp(commit->pod_ns, ns) == 0 && strcmp(commit->pod_name, name) == 0;
+}
+
+static bool is_live(const struct commit *commit)
+{
+    return commit->state == COMMIT_IS_RUNNING || commit->state == COMMIT_IS_HOLDING;
+}
+
+static int superseded(const struct commit *by, struct error *err)
+{
+    (void)error_set(err, ERR_STATE, "commit %s works on this pod", by->request->key);
+    return error_reason(err, "CommitSuperseded");
+}
+
+static void replace(char **text, const char *with)
+{
+    free(*text);
+    *text = xstrdup(with);
+}
+
+/* One request may have named the pod by uid and another by name: only now they are seen to mean the same. Whoever
+ * has found it first has it. */
+static int claim(void *self, const struct container *member, struct error *err)
+{
+    struct commit *commit = self;
+    struct commits *commits = commit->commits;
+    int result = 0;
+
+    commits_lock(commits);
+    for (struct commit *other = commits->first; other && result == 0; other = other->next)
+        if (other->claimed && is_live(other) &&
+            has_pod(other, member->pod_uid, member->pod_namespace, member->pod_name))
+            result = superseded(other, err);
+    if (result == 0) {
+        replace(&commit->pod_uid, member->pod_uid);
+        replace(&commit->pod_ns, member->pod_namespace);
+        replace(&commit->pod_name, member->pod_name);
+        commit->claimed = true;
+    }
+    commits_unlock(commits);
+    return result;
 }
 
 static bool wait_between_tries(void *self, int64_t ms)
@@ -179,20 +232,6 @@ static void *run_commit(void *arg)
     return NULL;
 }
 
-static bool has_pod(const struct commit *commit, const struct commit_request *request)
-{
-    const struct commit_request *mine = commit->request;
-
-    if (*mine->pod_uid && *request->pod_uid)
-        return strcmp(mine->pod_uid, request->pod_uid) == 0;
-    return strcmp(mine->pod_ns, request->pod_ns) == 0 && strcmp(mine->pod_name, request->pod_name) == 0;
-}
-
-static bool is_live(const struct commit *commit)
-{
-    return commit->state == COMMIT_IS_RUNNING || commit->state == COMMIT_IS_HOLDING;
-}
-
 /* Lock held. */
 static int admit(struct commits *commits, const struct commit_request *request, struct error *err)
 {
@@ -202,10 +241,8 @@ static int admit(struct commits *commits, const struct commit_request *request, 
         return error_set(err, ERR_EXHAUSTED, "%u commits run on this node already (--slots)",
                          commits->threads);
     for (struct commit *other = commits->first; other; other = other->next)
-        if (is_live(other) && has_pod(other, request)) {
-            (void)error_set(err, ERR_STATE, "commit %s works on this pod", other->request->key);
-            return error_reason(err, "CommitSuperseded");
-        }
+        if (is_live(other) && has_pod(other, request->pod_uid, request->pod_ns, request->pod_name))
+            return superseded(other, err);
     return 0;
 }
 
@@ -218,6 +255,7 @@ static int start_thread(struct commits *commits, struct commit *commit, struct e
     commit->run = (struct commit_run){.env = &commits->options.env,
                                       .request = commit->request,
                                       .phase_changed = phase_changed,
+                                      .claim = claim,
                                       .wait = wait_between_tries,
                                       .self = commit};
     (void)pthread_attr_init(&attributes); /* cannot fail on Linux */
@@ -443,19 +481,17 @@ int commits_release(struct commits *commits, const char *key, enum commit_releas
     return result;
 }
 
-/* Lock held. */
-static bool is_owned(struct commits *commits, const char *container_id)
+/* Is the pod a commit's, to freeze or to keep frozen? */
+static bool is_owned(struct commits *commits, const struct container *member)
 {
-    for (struct commit *commit = commits->first; commit; commit = commit->next) {
-        if (commit->state == COMMIT_IS_RUNNING)
-            return true; /* which containers it freezes is its thread's to know: be careful */
-        for (size_t i = 0; commit->record && commit->state != COMMIT_IS_DONE && i < commit->record->count;
-             i++)
-            if (strcmp(commit->record->containers[i].id, container_id) == 0 &&
-                commit->state != COMMIT_IS_EXPIRED)
-                return true;
-    }
-    return false;
+    bool owned = false;
+
+    commits_lock(commits);
+    for (struct commit *commit = commits->first; commit && !owned; commit = commit->next)
+        owned = commit->claimed && (is_live(commit) || commit->state == COMMIT_IS_KILLED) &&
+                has_pod(commit, member->pod_uid, member->pod_namespace, member->pod_name);
+    commits_unlock(commits);
+    return owned;
 }
 
 static bool is_named(const char *name, const char *const *names, size_t count)
@@ -484,10 +520,7 @@ int commits_unpause(struct commits *commits, const struct pod_name *pod, const c
             return error_wrap(err, "container %s", container->name);
         if (!frozen)
             continue;
-        commits_lock(commits);
-        bool owned = is_owned(commits, container->id);
-        commits_unlock(commits);
-        if (owned)
+        if (is_owned(commits, container))
             return error_set(err, ERR_STATE,
                              "container %s is frozen by a commit that is under way: cancel it first",
                              container->name);

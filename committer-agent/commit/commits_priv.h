@@ -27,8 +27,10 @@ struct commit {
     /* Under commits->lock. */
     unsigned refs;
     enum commit_state state;
-    bool busy;      /* a release works on it outside the lock */
-    bool timed_out; /* why the supervisor cancelled it */
+    char *pod_uid, *pod_ns, *pod_name; /* as asked for; all three once the run has found the pod ... */
+    bool claimed;                      /* ... and it is this commit's */
+    bool busy;                         /* a release works on it outside the lock */
+    bool timed_out;                    /* why the supervisor cancelled it */
     struct error error;
     struct journal_record *record; /* HOLDING, KILLED, EXPIRED, DONE */
     struct commit_result *results;

@@ -101,6 +101,12 @@ void journal_record_free(struct journal_record *record)
     free(record);
 }
 
+void journal_record_keep(struct journal_record *record, size_t count)
+{
+    while (record->count > count)
+        json_free_fields(container_fields, &record->containers[--record->count]);
+}
+
 int journal_open(const char *state_dir, struct journal **ret_journal, struct error *err)
 {
     SCOPED(string)

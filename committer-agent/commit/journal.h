@@ -40,12 +40,14 @@ struct journal_record {
     bool hold;
     int64_t hold_until_unix_ms; /* HOLDING: when the hold runs out; 0 otherwise */
     int64_t frozen_ms;
-    int64_t changed_unix_ms; /* when this stage was written */
-    struct journal_container *containers;
+    int64_t changed_unix_ms;              /* when this stage was written */
+    struct journal_container *containers; /* the ones with an image first, in the order of the request */
     size_t count;
 };
 
 void journal_record_free(struct journal_record *record);
+/* Forgets all containers after the first `count`. */
+void journal_record_keep(struct journal_record *record, size_t count);
 
 struct journal;
 

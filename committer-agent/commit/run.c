@@ -94,7 +94,8 @@ static int prepare_target(struct steps *steps, size_t i, struct error *err)
 static int prepare(struct steps *steps, struct error *err)
 {
     enter(steps, COMMIT_RESOLVING);
-    if (commit_pod_resolve(steps->run->env->containerd, steps->run->request, &steps->pod, err) < 0)
+    if (commit_pod_resolve(steps->run->env->containerd, steps->run->request, &steps->pod, err) < 0 ||
+        steps->run->claim(steps->run->self, &steps->pod.running.items[0], err) < 0)
         return -1;
     for (size_t i = 0; i < steps->pod.count; i++)
         atomic_fetch_add(&steps->run->progress.bytes_total, steps->pod.sources[i].upper_bytes);
@@ -107,18 +108,26 @@ static int prepare(struct steps *steps, struct error *err)
     return 0;
 }
 
-static const char *wanted_image(const struct commit_request *request, const char *container)
+static bool is_wanted(const struct commit_request *request, const char *container)
 {
     for (size_t i = 0; i < request->count; i++)
         if (strcmp(request->containers[i].name, container) == 0)
-            return request->containers[i].image;
-    return NULL;
+            return true;
+    return false;
+}
+
+static struct journal_container recorded(const struct container *container, const char *image)
+{
+    return (struct journal_container){.name = xstrdup(container->name),
+                                      .id = xstrdup(container->id),
+                                      .image = image ? xstrdup(image) : NULL};
 }
 
 static struct journal_record *record_of(const struct steps *steps)
 {
     const struct commit_request *request = steps->run->request;
-    const struct container_list *running = &steps->pod.running;
+    const struct commit_pod *pod = &steps->pod;
+    const struct container_list *running = &pod->running;
     struct journal_record *record = xcalloc(1, sizeof(*record));
 
     record->key = xstrdup(request->key);
@@ -129,14 +138,66 @@ static struct journal_record *record_of(const struct steps *steps)
     record->hold = request->hold;
     record->changed_unix_ms = clock_realtime_ms();
     record->containers = xcalloc(running->count, sizeof(*record->containers));
-    record->count = running->count;
-    for (size_t i = 0; i < running->count; i++) {
-        const char *image = wanted_image(request, running->items[i].name);
-        record->containers[i] = (struct journal_container){.name = xstrdup(running->items[i].name),
-                                                           .id = xstrdup(running->items[i].id),
-                                                           .image = image ? xstrdup(image) : NULL};
-    }
+    for (size_t i = 0; i < pod->count; i++) /* in the order of the request: so are results read back */
+        record->containers[record->count++] =
+            recorded(pod->sources[i].container, pod->sources[i].wanted->image);
+    for (size_t i = 0; i < running->count; i++)
+        if (!is_wanted(request, running->items[i].name))
+            record->containers[record->count++] = recorded(&running->items[i], NULL);
     return record;
+}
+
+/* Minutes may have passed since the pod was looked at. What somebody else froze in between is not ours to thaw
+ * when we fail, so it must not get into the record. */
+static int check_all_run(const struct steps *steps, struct error *err)
+{
+    const struct container_list *running = &steps->pod.running;
+
+    for (size_t i = 0; i < running->count; i++) {
+        int frozen = container_is_frozen(steps->run->env->containerd, running->items[i].id, err);
+        if (frozen < 0)
+            return -1;
+        if (frozen) {
+            (void)error_set(err, ERR_STATE, "container %s is frozen already, by somebody else",
+                            running->items[i].name);
+            return error_reason(err, "FreezeFailed");
+        }
+    }
+    return 0;
+}
+
+/* A layer of files that somebody could write meanwhile would be a torn one. */
+static int check_still_frozen(const struct steps *steps, struct error *err)
+{
+    const struct journal_record *record = steps->record;
+
+    for (size_t i = 0; i < record->count; i++) {
+        int frozen = container_is_frozen(steps->run->env->containerd, record->containers[i].id, err);
+        if (frozen < 0)
+            return -1;
+        if (!frozen) {
+            (void)error_set(err, ERR_CONFLICT, "container %s was thawed or died while files were captured",
+                            record->containers[i].name);
+            return error_reason(err, "FreezeFailed");
+        }
+    }
+    return 0;
+}
+
+static int freeze_all(struct steps *steps, struct error *err)
+{
+    const struct commit_environment *env = steps->run->env;
+    struct journal_record *record = steps->record;
+
+    for (size_t i = 0; i < record->count; i++) {
+        struct frozen frozen = {0};
+        if (container_freeze(env->containerd, record->containers[i].id, &frozen, err) < 0) {
+            journal_record_keep(record, i + 1); /* the others are not ours to thaw */
+            return error_wrap(err, "freezing container %s", record->containers[i].name);
+        }
+        frozen_keep(&frozen); /* the record owes the thaw */
+    }
+    return commit_pod_check_complete(env->containerd, &steps->pod, err);
 }
 
 static int freeze(struct steps *steps, struct error *err)
@@ -144,7 +205,7 @@ static int freeze(struct steps *steps, struct error *err)
     const struct commit_environment *env = steps->run->env;
 
     enter(steps, COMMIT_FREEZING);
-    if (check_cancelled(steps, err) < 0)
+    if (check_cancelled(steps, err) < 0 || check_all_run(steps, err) < 0)
         return -1;
     struct journal_record *record = record_of(steps);
     if (journal_write(env->journal, record, err) < 0) {
@@ -153,13 +214,7 @@ static int freeze(struct steps *steps, struct error *err)
     }
     steps->record = record;
     steps->frozen_at_ms = clock_monotonic_ms();
-    for (size_t i = 0; i < record->count; i++) {
-        struct frozen frozen = {0};
-        if (container_freeze(env->containerd, record->containers[i].id, &frozen, err) < 0)
-            return error_wrap(err, "freezing container %s", record->containers[i].name);
-        frozen_keep(&frozen); /* the record owes the thaw */
-    }
-    return 0;
+    return freeze_all(steps, err);
 }
 
 static int capture_one(struct steps *steps, size_t i, struct error *err)
@@ -192,6 +247,8 @@ static int capture(struct steps *steps, struct error *err)
     for (size_t i = 0; i < steps->pod.count; i++)
         if (check_cancelled(steps, err) < 0 || capture_one(steps, i, err) < 0)
             return -1;
+    if (check_still_frozen(steps, err) < 0)
+        return -1;
     if (steps->run->request->hold)
         return 0;
     if (commit_thaw(steps->run->env->containerd, steps->record, err) < 0)
@@ -308,10 +365,8 @@ static int conclude(struct steps *steps, struct error *err)
     const struct commit_request *request = steps->run->request;
     struct journal_record *record = steps->record;
 
-    for (size_t i = 0; i < record->count; i++)
-        for (size_t k = 0; k < request->count; k++)
-            if (strcmp(steps->results[k].container, record->containers[i].name) == 0)
-                copy_result(&record->containers[i], &steps->results[k]);
+    for (size_t i = 0; i < steps->pod.count; i++) /* the record begins with the committed ones */
+        copy_result(&record->containers[i], &steps->results[i]);
     record->changed_unix_ms = clock_realtime_ms();
     record->stage = request->hold ? STAGE_HOLDING : STAGE_DONE;
     if (request->hold) {

@@ -1,14 +1,13 @@
 /* run.h - one commit from beginning to end, on one thread.
  *
- *   resolve and check everything that can fail without touching a process        nothing frozen, nothing
- * written
+ *   resolve, claim the pod, check everything that can fail without touching a process    nothing is frozen
  *     -> journal FREEZING -> freeze every running container of the pod
- *     -> capture each upper layer into a spool; its upload follows                frozen
+ *     -> capture each upper layer into a spool; its upload follows; all still frozen?     frozen
  *     -> live snapshot: thaw
  *     -> finish uploads, push config and manifest
  *     -> pause: journal HOLDING, stay frozen; live snapshot: journal DONE
  *
- * Whatever fails: the containers are thawed (again and again, if containerd is away), the spool goes, and the
+ * Whatever fails: the containers that the record names are thawed (again and again, if containerd is away), the spool goes, and the
  * journal record last. A crash at any point leaves a record that commits.h settles at start-up. */
 #pragma once
 
@@ -37,6 +36,8 @@ struct commit_run {
     bool cancelled;               /* atomically: the run ends with ERR_CANCELLED as soon as it can */
 
     void (*phase_changed)(void *self);
+    /* The pod is found; `member` is any of its containers. -1 with CommitSuperseded: another commit has it. */
+    int (*claim)(void *self, const struct container *member, struct error *err);
     /* Waits; false: the agent is stopping. Between tries to thaw. */
     bool (*wait)(void *self, int64_t ms);
     void *self;

@@ -64,6 +64,7 @@ static void remember(struct commits *commits, struct journal_record *record, enu
     struct commit *commit = commit_new(commits, request_of(record));
 
     commit->state = state;
+    commit->claimed = true;
     commit->record = record;
     commit->results = xcalloc(commit->request->count, sizeof(*commit->results));
     for (size_t i = 0; i < record->count; i++)

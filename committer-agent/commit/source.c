@@ -153,6 +153,39 @@ int commit_pod_resolve(struct containerd *containerd, const struct commit_reques
     return 0;
 }
 
+static bool has_id(const struct container_list *list, const char *id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+int commit_pod_check_complete(struct containerd *containerd, const struct commit_pod *pod, struct error *err)
+{
+    const struct container *member = &pod->running.items[0];
+    const struct pod_name name = {
+        .uid = member->pod_uid, .pod_namespace = member->pod_namespace, .name = member->pod_name};
+    SCOPED_CONTAINER_LIST struct container_list now = {0};
+    struct task task;
+
+    if (containers_of_pod(containerd, &name, NULL, &now, err) < 0)
+        return -1;
+    for (size_t i = 0; i < now.count; i++) {
+        if (has_id(&pod->running, now.items[i].id))
+            continue;
+        int found = task_get(containerd, now.items[i].id, &task, err);
+        if (found < 0 && err->code != ERR_NOT_FOUND)
+            return -1;
+        if (found == 0 && task.state == TASK_RUNNING) {
+            (void)error_set(err, ERR_CONFLICT, "container %s was started while its pod was being frozen",
+                            now.items[i].name);
+            return error_reason(err, "FreezeFailed");
+        }
+    }
+    return 0;
+}
+
 void commit_pod_done(struct commit_pod *pod)
 {
     for (size_t i = 0; i < pod->count; i++) {

@@ -24,4 +24,6 @@ struct commit_pod {
  * UnsupportedRuntime, UnsupportedSnapshotter, UnsupportedOverlay, ImageNotFound, BlobMissing. */
 int commit_pod_resolve(struct containerd *containerd, const struct commit_request *request,
                        struct commit_pod *ret_pod, struct error *err);
+/* ERR_CONFLICT, FreezeFailed: a container of the pod runs that was not there when it was resolved. */
+int commit_pod_check_complete(struct containerd *containerd, const struct commit_pod *pod, struct error *err);
 void commit_pod_done(struct commit_pod *pod);

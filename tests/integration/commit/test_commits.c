@@ -290,6 +290,44 @@ static void a_pod_has_one_commit_at_a_time(void **state)
     assert_fails(commits_start(world->commits, late, &other, &err), &err, ERR_STATE, wanted->key);
 }
 
+static void a_pod_is_the_same_by_uid_and_by_name(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *by_uid = request(world, "by-uid", true);
+    SCOPED(commit_request) struct commit_request *by_name = request(world, "by-name", true);
+    replace(&by_name->pod_uid, xstrdup(""));
+    replace(&by_name->pod_ns, xstrdup("default"));
+    replace(&by_name->pod_name, xstrdup("pod"));
+    SCOPED(commit) struct commit *first = start(world, by_uid);
+    while (commit_wait(first, COMMIT_RESOLVING, 1000).phase < COMMIT_FREEZING)
+        ;
+    SCOPED(commit) struct commit *second = NULL;
+    struct error err;
+
+    assert_fails(commits_start(world->commits, by_name, &second, &err), &err, ERR_STATE, by_uid->key);
+    assert_string_equal(err.reason, "CommitSuperseded");
+    assert_success(first);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+}
+
+/* Neither is known by the other's name when they start: who finds the pod first has it. */
+static void of_two_commits_of_one_pod_that_start_together_one_has_it(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *by_uid = request(world, "by-uid", true);
+    SCOPED(commit_request) struct commit_request *by_name = request(world, "by-name", true);
+    replace(&by_name->pod_uid, xstrdup(""));
+    replace(&by_name->pod_ns, xstrdup("default"));
+    replace(&by_name->pod_name, xstrdup("pod"));
+    SCOPED(commit) struct commit *first = start(world, by_uid);
+    SCOPED(commit) struct commit *second = start(world, by_name);
+    bool first_lost = outcome(first).failed;
+
+    assert_failure(first_lost ? first : second, "CommitSuperseded", first_lost ? by_name->key : by_uid->key);
+    assert_success(first_lost ? second : first);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+}
+
 static void a_hold_that_nobody_takes_runs_out_and_cannot_be_used_any_more(void **state)
 {
     struct world *world = *state;
@@ -455,6 +493,35 @@ static void in_container(const struct world *world, const char *command)
         sh("%s tasks exec --exec-id once %s sh -c '%s' 2>/dev/null", world->ctr, world->uid, command), 0);
 }
 
+static void what_somebody_else_froze_is_refused_and_stays_frozen(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "theirs", true);
+    assert_int_equal(sh("%s tasks pause %s", world->ctr, world->uid), 0);
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_failure(commit, "FreezeFailed", "by somebody else");
+    assert_int_equal(task_state(world), TASK_PAUSED);
+    assert_no_record(world);
+}
+
+static void a_container_that_is_thawed_during_the_capture_gives_no_image(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "torn", false);
+    struct error err;
+    wanted->compression = LAYER_GZIP;                                /* slow */
+    in_container(world, "dd if=/dev/urandom of=/zz bs=1M count=64"); /* read after /written */
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    for (int phase = 0; phase < COMMIT_CAPTURING;)
+        phase = (int)commit_wait(commit, phase, 1000).phase;
+    assert_ok(task_resume(world->containerd, world->uid, &err), &err);
+    assert_failure(commit, "FreezeFailed", "thawed or died");
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    assert_no_record(world);
+}
+
 static void a_layer_that_cannot_fit_is_refused_before_the_freeze(void **state)
 {
     struct world *world = *state;
@@ -540,6 +607,8 @@ int main(void)
         POD_TEST(a_live_snapshot_lets_the_container_run_on_and_holds_what_was_written),
         POD_TEST(the_same_key_is_the_same_commit),
         POD_TEST(a_pod_has_one_commit_at_a_time),
+        POD_TEST(a_pod_is_the_same_by_uid_and_by_name),
+        POD_TEST(of_two_commits_of_one_pod_that_start_together_one_has_it),
         POD_TEST(a_hold_that_nobody_takes_runs_out_and_cannot_be_used_any_more),
         POD_TEST(a_held_commit_survives_a_crash),
         POD_TEST(a_held_commit_whose_container_ran_meanwhile_is_refused_after_a_crash),
@@ -549,6 +618,8 @@ int main(void)
         POD_TEST(an_unknown_pod_is_named),
         POD_TEST(a_dead_container_is_not_committed),
         POD_TEST(a_base_whose_name_moved_on_is_refused),
+        POD_TEST(what_somebody_else_froze_is_refused_and_stays_frozen),
+        POD_TEST(a_container_that_is_thawed_during_the_capture_gives_no_image),
         POD_TEST(a_layer_that_cannot_fit_is_refused_before_the_freeze),
         POD_TEST(a_disk_that_fills_up_during_the_capture_fails_the_commit_and_thaws),
         POD_TEST(a_commit_that_takes_too_long_is_ended_and_thaws),
