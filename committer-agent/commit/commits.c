@@ -1,4 +1,4 @@
-#include "committer-agent/commit/commits_priv.h"
+#include "committer-agent/commit/hold.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -8,6 +8,8 @@
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
+
+enum { CANCEL_WAIT_MS = 30000 };
 
 void commits_lock(struct commits *commits)
 {
@@ -126,7 +128,8 @@ static bool has_pod(const struct commit *commit, const char *uid, const char *ns
 
 static bool is_live(const struct commit *commit)
 {
-    return commit->state == COMMIT_IS_RUNNING || commit->state == COMMIT_IS_HOLDING;
+    return commit->state == COMMIT_IS_RUNNING || commit->state == COMMIT_IS_HOLDING ||
+           commit->state == COMMIT_IS_KILLING || commit->owes_thaw;
 }
 
 static int superseded(const struct commit *by, struct error *err)
@@ -186,20 +189,31 @@ static void say_timed_out(const struct commit *commit, struct error *err)
     (void)error_reason(err, "DeadlineExceeded");
 }
 
+static void say_agent_stops(struct error *err)
+{
+    (void)error_set(err, ERR_UNAVAILABLE, "the agent stopped during the commit");
+    (void)error_reason(err, "AgentRestarted");
+}
+
 /* Lock held. */
 static void conclude(struct commit *commit, int result, const struct error *err)
 {
+    bool holds = result == 0 && commit->record->stage == STAGE_HOLDING;
+
     commit->finished_ms = clock_monotonic_ms();
-    commit->forget_at_ms = commit->finished_ms + RETENTION_MS;
+    commit->due_at_ms = commit->finished_ms + (holds ? commit->request->hold_timeout_ms : RETENTION_MS);
+    commit_request_forget_credentials(commit->request);
     if (result == 0) {
         commit->result_count = commit->request->count;
-        commit->state = commit->record->stage == STAGE_HOLDING ? COMMIT_IS_HOLDING : COMMIT_IS_DONE;
+        commit->state = holds ? COMMIT_IS_HOLDING : COMMIT_IS_DONE;
         return;
     }
     commit->state = COMMIT_IS_FAILED;
     commit->error = *err;
     if (commit->timed_out)
         say_timed_out(commit, &commit->error);
+    else if (err->code == ERR_CANCELLED && commit->commits->closing)
+        say_agent_stops(&commit->error);
     else if (err->code == ERR_CANCELLED)
         (void)error_reason(&commit->error, "CommitCancelled"); /* wherever it was noticed */
 }
@@ -260,6 +274,7 @@ static int start_thread(struct commits *commits, struct commit *commit, struct e
                                       .self = commit};
     (void)pthread_attr_init(&attributes); /* cannot fail on Linux */
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    commit->due_at_ms = commit->started_ms + commit->request->timeout_ms;
     commit->refs++;
     int failed = pthread_create(&thread, &attributes, run_commit, commit);
     (void)pthread_attr_destroy(&attributes);
@@ -275,18 +290,19 @@ static int start_thread(struct commits *commits, struct commit *commit, struct e
 static int start_locked(struct commits *commits, const struct commit_request *request,
                         struct commit **ret_commit, struct error *err)
 {
-    struct commit *commit = commits_find(commits, request->key);
+    struct commit *commit;
 
+    while ((commit = commits_find(commits, request->key)) && commit->busy &&
+           commit->state == COMMIT_IS_FAILED)
+        commits_wait_until(commits, clock_monotonic_ms() + 1000); /* it is just being forgotten */
     if (commit && !commit_request_same(commit->request, request))
         return error_set(err, ERR_EXISTS, "key %s belongs to a commit of other containers or images",
                          request->key);
-    if (commit && commit->state == COMMIT_IS_FAILED) {
-        commits_unlink(commits, commit); /* its caller decided to try again */
-        commit = NULL;
-    }
-    if (!commit) {
+    if (!commit || commit->state == COMMIT_IS_FAILED) {
         if (admit(commits, request, err) < 0)
             return -1;
+        if (commit)
+            commits_unlink(commits, commit); /* its caller decided to try again */
         commit = commit_new(commits, commit_request_copy(request));
         if (start_thread(commits, commit, err) < 0) {
             commit_drop_locked(commit);
@@ -363,64 +379,7 @@ static int refuse_kill(const struct commit *commit, struct error *err)
     return commit->state == COMMIT_IS_EXPIRED ? error_reason(err, "HoldExpired") : -1;
 }
 
-/* Lock held; HOLDING. The processes get SIGKILL first and the record says so afterwards: between the two a
- * repeated call finds them frozen or dead, and both are fine. */
-static int kill_held(struct commit *commit, struct error *err)
-{
-    struct commits *commits = commit->commits;
-    const struct commit_environment *env = &commits->options.env;
-    struct error stale;
-
-    commit->busy = true;
-    commits_unlock(commits);
-    int result = commit_kill(env->containerd, commit->record, err);
-    bool expired = result < 0 && strcmp(err->reason, "HoldExpired") == 0;
-    if (result == 0 || expired) {
-        commit->record->stage = expired ? STAGE_EXPIRED : STAGE_KILLED;
-        commit->record->changed_unix_ms = clock_realtime_ms();
-        if (journal_write(env->journal, commit->record, expired ? &stale : err) < 0)
-            result = -1;
-    }
-    commits_lock(commits);
-    commit->busy = false;
-    if (expired) {
-        commit->state = COMMIT_IS_EXPIRED;
-        commit->error = *err;
-    } else if (result == 0) {
-        commit->state = COMMIT_IS_KILLED;
-    } else {
-        commit->record->stage = STAGE_HOLDING;
-    }
-    commit->forget_at_ms = clock_monotonic_ms() + RETENTION_MS;
-    (void)pthread_cond_broadcast(&commits->changed);
-    return result;
-}
-
-int commit_expire(struct commit *commit, struct error *err)
-{
-    struct commits *commits = commit->commits;
-    const struct commit_environment *env = &commits->options.env;
-
-    commit->busy = true;
-    commits_unlock(commits);
-    commit->record->stage = STAGE_EXPIRED;
-    commit->record->changed_unix_ms = clock_realtime_ms();
-    int result = journal_write(env->journal, commit->record, err);
-    if (result == 0)
-        result = commit_thaw(env->containerd, commit->record, err);
-    commits_lock(commits);
-    commit->busy = false;
-    if (result == 0) {
-        commit->state = COMMIT_IS_EXPIRED;
-        (void)error_set(&commit->error, ERR_STATE, "the hold ended and the containers run again");
-        (void)error_reason(&commit->error, "HoldExpired");
-        commit->forget_at_ms = clock_monotonic_ms() + RETENTION_MS;
-    }
-    (void)pthread_cond_broadcast(&commits->changed);
-    return result;
-}
-
-/* Lock held; waits while another release works on it. */
+/* Lock held; waits while somebody else works on it. */
 static void wait_idle(struct commit *commit)
 {
     while (commit->busy)
@@ -433,13 +392,19 @@ static int cancel_locked(struct commit *commit, struct error *err)
     struct commits *commits = commit->commits;
 
     if (commit->state == COMMIT_IS_RUNNING) {
+        int64_t until_ms = clock_monotonic_ms() + CANCEL_WAIT_MS;
         __atomic_store_n(&commit->run.cancelled, true, __ATOMIC_RELEASE);
         (void)pthread_cond_broadcast(&commits->changed);
-        while (commit->state == COMMIT_IS_RUNNING)
-            commits_wait_until(commits, clock_monotonic_ms() + 1000);
+        while (commit->state == COMMIT_IS_RUNNING && clock_monotonic_ms() < until_ms)
+            commits_wait_until(commits, until_ms);
+        if (commit->state == COMMIT_IS_RUNNING)
+            return error_set(err, ERR_TIMEOUT, "commit %s is cancelled, but not yet undone: ask again",
+                             commit->request->key);
     }
     wait_idle(commit); /* it may have finished just before */
-    return commit->state == COMMIT_IS_HOLDING ? commit_expire(commit, err) : 0;
+    if (commit->state == COMMIT_IS_HOLDING)
+        return commit_expire(commit, err);
+    return commit->owes_thaw ? commit_pay_thaw(commit, err) : 0;
 }
 
 int commits_cancel(struct commits *commits, const char *key, struct error *err)
@@ -472,8 +437,8 @@ int commits_release(struct commits *commits, const char *key, enum commit_releas
     wait_idle(commit);
     if (how == COMMIT_RELEASE_THAW)
         result = cancel_locked(commit, err);
-    else if (commit->state == COMMIT_IS_HOLDING)
-        result = kill_held(commit, err);
+    else if (commit->state == COMMIT_IS_HOLDING || commit->state == COMMIT_IS_KILLING)
+        result = commit_kill_held(commit, err);
     else if (commit->state != COMMIT_IS_KILLED)
         result = refuse_kill(commit, err);
     commit_drop_locked(commit);
@@ -537,8 +502,11 @@ int commits_forget(struct commits *commits, const char *key, struct error *err)
     int result = 0;
 
     commits_lock(commits);
-    struct commit *commit = commits_find(commits, key);
-    if (commit && (commit->state == COMMIT_IS_DONE || commit->state == COMMIT_IS_FAILED)) {
+    struct commit *commit;
+    while ((commit = commits_find(commits, key)) && commit->busy)
+        commits_wait_until(commits, clock_monotonic_ms() + 1000);
+    if (commit && !commit->owes_thaw &&
+        (commit->state == COMMIT_IS_DONE || commit->state == COMMIT_IS_FAILED)) {
         result = commit->record ? journal_remove(commits->options.env.journal, key, err) : 0;
         if (result == 0)
             commits_unlink(commits, commit);
@@ -589,22 +557,22 @@ static struct commit *find_holding(struct commits *commits)
     return NULL;
 }
 
-/* Lock held. What cannot be thawed now is thawed by the next start: its record stays. */
+/* Lock held. One that cannot be thawed must not keep the others frozen; its record stays for the next start. */
 static void expire_all(struct commits *commits)
 {
     struct commit *commit;
     struct error err;
-    int result = 0;
+    bool journal_works = true;
 
-    while (result == 0 && (commit = find_holding(commits))) {
+    while (journal_works && (commit = find_holding(commits))) {
         commit->refs++;
         wait_idle(commit);
-        if (commit->state == COMMIT_IS_HOLDING)
-            result = commit_expire(commit, &err);
+        if (commit->state == COMMIT_IS_HOLDING && commit_expire(commit, &err) < 0)
+            log_failure(LOG_ERROR, "held containers stay frozen until the agent starts again", &err,
+                        log_str("commit", commit->request->key));
+        journal_works = commit->state != COMMIT_IS_HOLDING;
         commit_drop_locked(commit);
     }
-    if (result < 0)
-        log_failure(LOG_ERROR, "held containers stay frozen until the agent starts again", &err);
 }
 
 void commits_close(struct commits *commits, int64_t grace_ms)
@@ -618,11 +586,11 @@ void commits_close(struct commits *commits, int64_t grace_ms)
     (void)pthread_cond_broadcast(&commits->changed);
     while ((commits->threads || find_holding(commits)) && clock_monotonic_ms() < until_ms)
         commits_wait_until(commits, until_ms);
-    expire_all(commits);
     commits->stopping = true;
     (void)pthread_cond_broadcast(&commits->changed);
     while (commits->threads)
         commits_wait_until(commits, clock_monotonic_ms() + 1000);
+    expire_all(commits); /* last: a run may have ended as a hold only now */
     commits_unlock(commits);
 }
 

@@ -1,13 +1,13 @@
 /* commits.h - all commits of this node by key: started once, attached to by anybody, settled after a crash.
  *
- *   RUNNING ──▶ HOLDING ──release KILL──▶ KILLED          (the image equals the sandbox, and always will)
+ *   RUNNING ──▶ HOLDING ──release KILL──▶ KILLING ──▶ KILLED   (the image equals the sandbox, and always will)
  *      │           └──thaw, or the hold ran out──▶ EXPIRED   (it may not any more: a later KILL is refused)
  *      ├──▶ DONE      live snapshot
  *      └──▶ FAILED    everything runs again
  *
- * At most one RUNNING or HOLDING commit per pod. A finished commit is remembered for RETENTION_MS, so that a
- * caller who lost the answer gets it by asking again; a FAILED one only by this process: after a restart the
- * key starts anew. Threads: any; one thread per running commit, and one supervisor for deadlines, holds and
+ * At most one commit per pod runs, holds, kills or still owes a thaw. A finished commit is remembered for
+ * RETENTION_MS (fewer than REMEMBERED_MAX of them), so that a caller who lost the answer gets it by asking again;
+ * the key of a FAILED one starts anew. One that was KILLED stays known until its containers are gone. Threads: any; one thread per running commit, and one supervisor for deadlines, holds and
  * forgetting. */
 #pragma once
 
@@ -21,8 +21,9 @@ struct commits_options {
     unsigned slots;                /* commits that may run at once */
 };
 
-/* Settles what an earlier process owed, then accepts work. Fails when containerd or the journal cannot be
- * asked: starting without settling could leave somebody frozen. */
+/* Settles what an earlier process owed, then accepts work. A record that cannot be read is reported; a thaw or kill
+ * that fails is tried again while the pod is refused to others: neither keeps other pods frozen. Fails when the
+ * journal or the spool folder cannot be listed. */
 int commits_open(const struct commits_options *options, struct commits **ret_commits, struct error *err);
 
 /* Takes no more work, cancels what runs, gives held commits up to grace_ms to be released and thaws the
@@ -62,7 +63,8 @@ enum commit_release { COMMIT_RELEASE_THAW, COMMIT_RELEASE_KILL };
  * was never held; with reason HoldExpired when its containers have run since. */
 int commits_release(struct commits *commits, const char *key, enum commit_release how, struct error *err);
 
-/* Ends the commit whatever its state and thaws; waits until that is done. Unknown keys are fine. */
+/* Ends the commit and thaws; waits until that is done. Unknown keys are fine; what is being killed, or was, stays so.
+ * ERR_TIMEOUT: cancelled, but containerd or the registry has not let go of it yet: ask again. */
 int commits_cancel(struct commits *commits, const char *key, struct error *err);
 
 /* Thaws the pod's frozen containers (names NULL: all) that no live commit owns. */

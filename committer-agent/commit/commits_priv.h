@@ -1,5 +1,5 @@
-/* commits_priv.h - the table's insides, shared by commits.c (calls), supervise.c (time) and settle.c
- * (start-up). */
+/* commits_priv.h - the table's insides, shared by commits.c (calls), hold.c (the ways out of a hold),
+ * supervise.c (time) and settle.c (start-up). */
 #pragma once
 
 #include <pthread.h>
@@ -8,11 +8,12 @@
 #include "committer-agent/containerd/containers.h"
 
 #define RETENTION_MS   (60 * 60 * 1000)
-#define REMEMBERED_MAX 1024
+#define REMEMBERED_MAX 1024 /* DONE, EXPIRED and FAILED ones; KILLED ones are as many as their containers */
 
 enum commit_state {
     COMMIT_IS_RUNNING,
     COMMIT_IS_HOLDING,
+    COMMIT_IS_KILLING,
     COMMIT_IS_KILLED,
     COMMIT_IS_EXPIRED,
     COMMIT_IS_DONE,
@@ -29,14 +30,15 @@ struct commit {
     enum commit_state state;
     char *pod_uid, *pod_ns, *pod_name; /* as asked for; all three once the run has found the pod ... */
     bool claimed;                      /* ... and it is this commit's */
-    bool busy;                         /* a release works on it outside the lock */
+    bool busy;                         /* somebody works on it outside the lock */
+    bool owes_thaw;                    /* EXPIRED, FAILED: its containers may still be frozen */
     bool timed_out;                    /* why the supervisor cancelled it */
     struct error error;
-    struct journal_record *record; /* HOLDING, KILLED, EXPIRED, DONE */
+    struct journal_record *record; /* not RUNNING; NULL in a FAILED one that owes nothing */
     struct commit_result *results;
     size_t result_count;
-    int64_t finished_ms;  /* monotonic */
-    int64_t forget_at_ms; /* monotonic; finished and not HOLDING */
+    int64_t finished_ms; /* monotonic */
+    int64_t due_at_ms;   /* monotonic: when the supervisor looks at it, for whatever its state is due */
     struct commit *next;
 
     struct commit_run run; /* the run's own thread; progress is atomic */
@@ -66,9 +68,9 @@ void commits_unlink(struct commits *commits, struct commit *commit); /* lock hel
 struct commit *commit_new(struct commits *commits, struct commit_request *request);
 void commit_drop_locked(struct commit *commit); /* unref with the lock held */
 
-/* Lock held, commit HOLDING and not busy; the lock is let go while containerd is asked. Writes EXPIRED before
- * anybody thaws, so that no crash makes a stale image look true. */
-int commit_expire(struct commit *commit, struct error *err);
+void commit_be_expired(struct commit *commit); /* lock held; state and error */
 
 int commits_settle(struct commits *commits, struct error *err);
+/* Lock held, let go in between. Attends to one commit that is due; answers when to look again. */
+int64_t commits_attend(struct commits *commits);
 int commits_supervise(struct commits *commits, struct error *err); /* starts the thread */

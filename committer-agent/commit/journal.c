@@ -14,8 +14,8 @@
 enum { RECORD_SIZE_MAX = 1 << 20 };
 
 static const char *const stage_names[] = {
-    [STAGE_FREEZING] = "freezing", [STAGE_HOLDING] = "holding", [STAGE_KILLED] = "killed",
-    [STAGE_EXPIRED] = "expired",   [STAGE_DONE] = "done",
+    [STAGE_FREEZING] = "freezing", [STAGE_HOLDING] = "holding", [STAGE_KILLING] = "killing",
+    [STAGE_KILLED] = "killed",     [STAGE_EXPIRED] = "expired", [STAGE_DONE] = "done",
 };
 _Static_assert(sizeof(stage_names) / sizeof(stage_names[0]) == STAGE_MAX, "every stage has a name");
 
@@ -84,8 +84,8 @@ static int stage_parse(const char *name, enum commit_stage *ret_stage, struct er
             *ret_stage = (enum commit_stage)i;
             return 0;
         }
-    return error_set(err, ERR_INVALID, "stage: want freezing, holding, killed, expired or done, got \"%s\"",
-                     name);
+    return error_set(err, ERR_INVALID,
+                     "stage: want freezing, holding, killing, killed, expired or done, got \"%s\"", name);
 }
 
 void journal_record_free(struct journal_record *record)
@@ -211,9 +211,8 @@ static bool is_record_name(const char *name)
     return name[0] != '.' && dot && strcmp(dot, ".json") == 0;
 }
 
-int journal_each(struct journal *journal,
-                 int (*each)(void *self, struct journal_record *record, struct error *err), void *self,
-                 struct error *err)
+int journal_each(struct journal *journal, void (*each)(void *self, struct journal_record *record),
+                 void (*unreadable)(void *self, const struct error *why), void *self, struct error *err)
 {
     DIR *dir = opendir(journal->dir);
     struct dirent *entry;
@@ -221,17 +220,19 @@ int journal_each(struct journal *journal,
 
     if (!dir)
         return error_sys(err, errno, "reading the journal %s", journal->dir);
-    while (result == 0 && (errno = 0, entry = readdir(dir))) {
+    while ((errno = 0, entry = readdir(dir))) {
         if (!is_record_name(entry->d_name))
             continue; /* a temporary neighbour of an interrupted write: the record beside it is whole */
         SCOPED(string)
         char *path = xasprintf("%s/%s", journal->dir, entry->d_name);
         struct journal_record *record = NULL;
-        result = record_read(path, &record, err);
-        if (result == 0)
-            result = each(self, record, err);
+        struct error why;
+        if (record_read(path, &record, &why) < 0)
+            unreadable(self, &why);
+        else
+            each(self, record);
     }
-    if (result == 0 && errno)
+    if (errno)
         result = error_sys(err, errno, "reading the journal %s", journal->dir);
     (void)closedir(dir);
     return result;

@@ -7,6 +7,7 @@
  *   stage      what a crash leaves behind                     settled by
  *   FREEZING   containers may be frozen, spool files           thaw, remove the spool
  *   HOLDING    containers frozen, image pushed                 goes on holding until released or run out
+ *   KILLING    some processes have SIGKILL, containers frozen   the rest is killed, too
  *   KILLED     processes have SIGKILL, containers may be frozen  kept until the containers are gone
  *   EXPIRED    containers thawed, the image is stale           kept so that a late release is refused
  *   DONE       nothing; the result of a live snapshot          kept a while for callers that come back
@@ -19,7 +20,15 @@
 
 #include "shared/base/error.h"
 
-enum commit_stage { STAGE_FREEZING, STAGE_HOLDING, STAGE_KILLED, STAGE_EXPIRED, STAGE_DONE, STAGE_MAX };
+enum commit_stage {
+    STAGE_FREEZING,
+    STAGE_HOLDING,
+    STAGE_KILLING,
+    STAGE_KILLED,
+    STAGE_EXPIRED,
+    STAGE_DONE,
+    STAGE_MAX
+};
 const char *commit_stage_name(enum commit_stage stage);
 
 /* One container of the pod that the commit froze; the ones with an image are committed. */
@@ -51,14 +60,14 @@ void journal_record_keep(struct journal_record *record, size_t count);
 
 struct journal;
 
-/* Makes the folder when it is missing. ERR_INVALID: a record cannot be read; the text names the file. */
+/* Makes the folder when it is missing. */
 int journal_open(const char *state_dir, struct journal **ret_journal, struct error *err);
 void journal_free(struct journal *journal);
 
 int journal_write(struct journal *journal, const struct journal_record *record, struct error *err);
 int journal_remove(struct journal *journal, const char *key, struct error *err);
 
-/* Calls back for every record; the callback owns it. Stops at the first -1. */
-int journal_each(struct journal *journal,
-                 int (*each)(void *self, struct journal_record *record, struct error *err), void *self,
-                 struct error *err);
+/* Calls back for every record, which is the callback's then, and for every file that is none: `why` names it.
+ * Fails only when the folder cannot be read. */
+int journal_each(struct journal *journal, void (*each)(void *self, struct journal_record *record),
+                 void (*unreadable)(void *self, const struct error *why), void *self, struct error *err);

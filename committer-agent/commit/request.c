@@ -95,6 +95,15 @@ struct commit_request *commit_request_copy(const struct commit_request *request)
     return copy;
 }
 
+void commit_request_forget_credentials(struct commit_request *request)
+{
+    if (request->docker_config)
+        explicit_bzero(request->docker_config, request->docker_config_length);
+    free(request->docker_config);
+    request->docker_config = NULL;
+    request->docker_config_length = 0;
+}
+
 void commit_request_free(struct commit_request *request)
 {
     if (!request)
@@ -104,9 +113,7 @@ void commit_request_free(struct commit_request *request)
         free(request->containers[i].image);
     }
     free(request->containers);
-    if (request->docker_config)
-        explicit_bzero(request->docker_config, request->docker_config_length);
-    free(request->docker_config);
+    commit_request_forget_credentials(request);
     free(request->key);
     free(request->pod_uid);
     free(request->pod_ns);

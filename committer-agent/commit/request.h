@@ -37,6 +37,8 @@ int commit_request_check(const struct commit_request *request, struct error *err
  * three). */
 bool commit_request_same(const struct commit_request *a, const struct commit_request *b);
 struct commit_request *commit_request_copy(const struct commit_request *request);
+/* Wipes docker_config: nobody needs it any more. */
+void commit_request_forget_credentials(struct commit_request *request);
 void commit_request_free(struct commit_request *request);
 DEFINE_FREEP(commit_request, struct commit_request, commit_request_free)
 

@@ -1,32 +1,15 @@
-#include "committer-agent/commit/commits_priv.h"
+#include "committer-agent/commit/hold.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
-#include "committer-agent/containerd/tasks.h"
 #include "committer-agent/layer/spool.h"
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 
 /* settle.c - what an earlier process left: read from the journal before any new work is accepted. */
-
-/* Has any of the containers run since it was frozen? 1, 0, -1. Stopped ones and ones that are gone have not.
- */
-static int has_run_since(struct containerd *containerd, const struct journal_record *record,
-                         struct error *err)
-{
-    for (size_t i = 0; i < record->count; i++) {
-        struct task task;
-        int found = task_get(containerd, record->containers[i].id, &task, err);
-        if (found < 0 && err->code != ERR_NOT_FOUND)
-            return -1;
-        if (found == 0 && task.state == TASK_RUNNING)
-            return 1;
-    }
-    return 0;
-}
 
 static struct commit_request *request_of(const struct journal_record *record)
 {
@@ -58,89 +41,115 @@ static struct commit_result result_of(const struct journal_container *container)
                                   .layers = (uint32_t)container->layers};
 }
 
+/* How long a hold has left. The clock may have been set meanwhile: never more than there was. */
+static int64_t hold_left_ms(const struct journal_record *record)
+{
+    int64_t whole_ms = record->hold_until_unix_ms - record->changed_unix_ms;
+    int64_t left_ms = record->hold_until_unix_ms - clock_realtime_ms();
+
+    return left_ms < 0 ? 0 : left_ms < whole_ms ? left_ms : whole_ms;
+}
+
+static enum commit_state state_at(enum commit_stage stage)
+{
+    static const enum commit_state states[] = {
+        [STAGE_FREEZING] = COMMIT_IS_FAILED, [STAGE_HOLDING] = COMMIT_IS_HOLDING,
+        [STAGE_KILLING] = COMMIT_IS_KILLING, [STAGE_KILLED] = COMMIT_IS_KILLED,
+        [STAGE_EXPIRED] = COMMIT_IS_EXPIRED, [STAGE_DONE] = COMMIT_IS_DONE,
+    };
+    _Static_assert(sizeof(states) / sizeof(states[0]) == STAGE_MAX, "every stage has a state");
+    return states[stage];
+}
+
+/* What is owed is due at once, what is finished is kept for a while. */
+static int64_t due_in_ms(const struct journal_record *record)
+{
+    switch (record->stage) {
+    case STAGE_HOLDING:
+        return hold_left_ms(record);
+    case STAGE_KILLED:
+    case STAGE_DONE:
+        return RETENTION_MS;
+    case STAGE_FREEZING:
+    case STAGE_KILLING:
+    case STAGE_EXPIRED:
+    case STAGE_MAX:
+        break;
+    }
+    return 0;
+}
+
 /* Takes over the record. */
-static void remember(struct commits *commits, struct journal_record *record, enum commit_state state)
+static void remember(struct commits *commits, struct journal_record *record)
 {
     struct commit *commit = commit_new(commits, request_of(record));
 
-    commit->state = state;
+    commit->state = state_at(record->stage);
     commit->claimed = true;
     commit->record = record;
-    commit->results = xcalloc(commit->request->count, sizeof(*commit->results));
+    commit->results = xcalloc(commit->request->count + 1, sizeof(*commit->results));
     for (size_t i = 0; i < record->count; i++)
         if (record->containers[i].image)
             commit->results[commit->result_count++] = result_of(&record->containers[i]);
     commit->finished_ms = commit->started_ms;
-    commit->forget_at_ms = commit->started_ms + RETENTION_MS;
-    atomic_store(&commit->run.progress.phase, state == COMMIT_IS_HOLDING ? COMMIT_HOLDING : COMMIT_DONE);
-    if (state == COMMIT_IS_EXPIRED) {
-        (void)error_set(&commit->error, ERR_STATE, "the hold ended and the containers run again");
-        (void)error_reason(&commit->error, "HoldExpired");
+    commit->due_at_ms = commit->started_ms + due_in_ms(record);
+    commit->owes_thaw = record->stage == STAGE_FREEZING || record->stage == STAGE_EXPIRED;
+    atomic_store(&commit->run.progress.phase,
+                 commit->state == COMMIT_IS_HOLDING ? COMMIT_HOLDING : COMMIT_DONE);
+    if (commit->state == COMMIT_IS_EXPIRED)
+        commit_be_expired(commit);
+    if (commit->state == COMMIT_IS_FAILED) {
+        (void)error_set(&commit->error, ERR_UNAVAILABLE, "the agent was restarted during the commit");
+        (void)error_reason(&commit->error, "AgentRestarted");
     }
     commits_insert(commits, commit);
 }
 
-static int settle_freezing(struct commits *commits, struct journal_record *record, struct error *err)
+static void load_record(void *self, struct journal_record *record)
 {
-    int result = commit_thaw(commits->options.env.containerd, record, err);
+    bool owes = record->stage != STAGE_KILLED && record->stage != STAGE_DONE;
 
-    if (result == 0)
-        result = journal_remove(commits->options.env.journal, record->key, err);
-    journal_record_free(record);
-    return result;
-}
-
-static int settle_expired(struct commits *commits, struct journal_record *record, struct error *err)
-{
-    if (commit_thaw(commits->options.env.containerd, record, err) < 0) {
-        journal_record_free(record);
-        return -1;
-    }
-    remember(commits, record, COMMIT_IS_EXPIRED);
-    return 0;
-}
-
-static int settle_holding(struct commits *commits, struct journal_record *record, struct error *err)
-{
-    int stale = has_run_since(commits->options.env.containerd, record, err);
-
-    if (stale == 0) {
-        remember(commits, record, COMMIT_IS_HOLDING);
-        return 0;
-    }
-    record->stage = STAGE_EXPIRED;
-    if (stale < 0 || journal_write(commits->options.env.journal, record, err) < 0) {
-        journal_record_free(record);
-        return -1;
-    }
-    return settle_expired(commits, record, err);
-}
-
-static int settle_record(void *self, struct journal_record *record, struct error *err)
-{
-    struct commits *commits = self;
-
-    LOG_SCOPE(log_str("commit", record->key), log_str("pod", record->pod_name));
-    bool owes = record->stage == STAGE_FREEZING || record->stage == STAGE_HOLDING;
     log_emit(owes ? LOG_INFO : LOG_DEBUG, "settling a commit of an earlier process",
-             (const struct log_field[]){log_str("stage", commit_stage_name(record->stage))}, 1);
-    switch (record->stage) {
-    case STAGE_FREEZING:
-        return settle_freezing(commits, record, err);
-    case STAGE_HOLDING:
-        return settle_holding(commits, record, err);
-    case STAGE_EXPIRED:
-        return settle_expired(commits, record, err);
-    case STAGE_KILLED:
-        remember(commits, record, COMMIT_IS_KILLED);
-        return 0;
-    case STAGE_DONE:
-        remember(commits, record, COMMIT_IS_DONE);
-        return 0;
-    case STAGE_MAX:
-        break;
-    }
-    return error_set(err, ERR_INTERNAL, "a journal record without a stage");
+             (const struct log_field[]){log_str("commit", record->key), log_str("pod", record->pod_name),
+                                        log_str("stage", commit_stage_name(record->stage))},
+             3);
+    remember(self, record);
+}
+
+/* Nobody can tell whom it froze; but an agent that does not start could not free the others either. */
+static void report_unreadable(void *self, const struct error *err)
+{
+    (void)self;
+    log_failure(
+        LOG_ERROR,
+        "a journal record cannot be read: if its pod is frozen, thaw it (committer-agent unpause), then "
+        "remove the file",
+        err);
+}
+
+/* Lock held. A hold that somebody ended while we were away must not be taken for a true one. */
+static void expire_if_it_ran(struct commit *commit)
+{
+    struct error err;
+    int ran = commit_has_run(commit->commits->options.env.containerd, commit->record, &err);
+
+    if (ran > 0)
+        log_warn("held containers ran while the agent was away", log_str("commit", commit->request->key));
+    if (ran < 0 || (ran > 0 && commit_expire(commit, &err) < 0))
+        log_failure(LOG_ERROR, "a held commit cannot be settled; looked at again when it is released", &err,
+                    log_str("commit", commit->request->key));
+}
+
+/* Each debt is tried once; what cannot be paid now stays with the supervisor. */
+static void pay_debts(struct commits *commits)
+{
+    commits_lock(commits);
+    for (struct commit *commit = commits->first; commit; commit = commit->next)
+        if (commit->state == COMMIT_IS_HOLDING)
+            expire_if_it_ran(commit);
+    while (commits_attend(commits) <= clock_monotonic_ms())
+        ;
+    commits_unlock(commits);
 }
 
 static bool is_spool_file(const char *name)
@@ -168,8 +177,9 @@ static int remove_spools(const char *dir_path, struct error *err)
 
 int commits_settle(struct commits *commits, struct error *err)
 {
-    if (journal_each(commits->options.env.journal, settle_record, commits, err) < 0 ||
+    if (journal_each(commits->options.env.journal, load_record, report_unreadable, commits, err) < 0 ||
         remove_spools(commits->options.env.spool_dir, err) < 0)
         return error_wrap(err, "settling what an earlier process left");
+    pay_debts(commits);
     return 0;
 }

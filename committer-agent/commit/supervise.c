@@ -1,60 +1,53 @@
-#include "committer-agent/commit/commits_priv.h"
-
-#include "committer-agent/containerd/freeze.h"
+#include "committer-agent/commit/hold.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 
-/* supervise.c - one thread that knows the time: deadlines of running commits, holds that run out, and what
- * may be forgotten. It sleeps until the earliest of them or until something changes. */
+/* supervise.c - one thread that knows the time: deadlines of running commits, holds that run out, kills and thaws
+ * that are owed, and what may be forgotten. It sleeps until the earliest of them or until something changes. */
 
-enum { RETRY_EXPIRE_MS = 5000, LOOK_AGAIN_MS = 60 * 1000 };
-
-/* Lock held. When does the supervisor have to look at this commit? */
-static int64_t due_ms(const struct commit *commit, int64_t now_ms)
-{
-    switch (commit->state) {
-    case COMMIT_IS_RUNNING:
-        return commit->timed_out ? INT64_MAX : commit->started_ms + commit->request->timeout_ms;
-    case COMMIT_IS_HOLDING:
-        return now_ms + commit->record->hold_until_unix_ms - clock_realtime_ms();
-    case COMMIT_IS_KILLED:
-    case COMMIT_IS_EXPIRED:
-    case COMMIT_IS_DONE:
-    case COMMIT_IS_FAILED:
-        return commit->forget_at_ms;
-    }
-    return INT64_MAX;
-}
+enum { LOOK_AGAIN_MS = 60 * 1000 };
 
 /* A killed commit is remembered until nobody can find its containers any more. */
 static bool may_be_forgotten(struct containerd *containerd, const struct journal_record *record)
 {
-    SCOPED_CONTAINER struct container container = {0};
-    struct error err;
-
-    if (!record || record->stage != STAGE_KILLED)
-        return true;
-    return container_get(containerd, record->containers[0].id, &container, &err) < 0 &&
-           err.code == ERR_NOT_FOUND;
+    for (size_t i = 0; record && record->stage == STAGE_KILLED && i < record->count; i++) {
+        SCOPED_CONTAINER struct container container = {0};
+        struct error err;
+        if (container_get(containerd, record->containers[i].id, &container, &err) == 0 ||
+            err.code != ERR_NOT_FOUND)
+            return false;
+    }
+    return true;
 }
 
-/* Lock held. */
-static void forget(struct commits *commits, struct commit *commit)
+/* Lock held; it is let go while containerd and the disk are asked. A record that cannot be removed is met again by
+ * the next start, and owes nothing. */
+static void forget(struct commit *commit)
 {
+    struct commits *commits = commit->commits;
     const struct commit_environment *env = &commits->options.env;
     struct error err;
 
-    if (!may_be_forgotten(env->containerd, commit->record)) {
-        commit->forget_at_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
-        return;
-    }
-    if (commit->record && journal_remove(env->journal, commit->request->key, &err) < 0) {
-        log_failure(LOG_WARN, "a finished commit cannot be forgotten yet", &err,
+    commit->busy = true;
+    commits_unlock(commits);
+    bool may = may_be_forgotten(env->containerd, commit->record);
+    if (may && commit->record && journal_remove(env->journal, commit->request->key, &err) < 0)
+        log_failure(LOG_WARN, "the record of a finished commit stays", &err,
                     log_str("commit", commit->request->key));
-        commit->forget_at_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
-        return;
-    }
-    commits_unlink(commits, commit);
+    commits_lock(commits);
+    commit->busy = false;
+    if (may)
+        commits_unlink(commits, commit);
+    else
+        commit->due_at_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
+    (void)pthread_cond_broadcast(&commits->changed);
+}
+
+static void report(int result, const char *what, const struct error *err, const struct commit *commit)
+{
+    if (result < 0)
+        log_failure(LOG_ERROR, what, err, log_str("commit", commit->request->key),
+                    log_str("pod", commit->pod_name));
 }
 
 /* Lock held. */
@@ -63,51 +56,80 @@ static void run_out(struct commit *commit)
     struct error err;
 
     log_warn("nobody released the commit: its containers run again", log_str("commit", commit->request->key),
-             log_str("pod", commit->record->pod_name));
-    if (commit_expire(commit, &err) < 0) {
-        log_failure(LOG_ERROR, "thawing after a hold failed; tried again", &err);
-        commit->record->hold_until_unix_ms = clock_realtime_ms() + RETRY_EXPIRE_MS;
-    }
+             log_str("pod", commit->pod_name));
+    report(commit_expire(commit, &err), "thawing after a hold failed; tried again", &err, commit);
 }
 
-/* Lock held; true when the list may have changed. */
-static bool attend(struct commits *commits, struct commit *commit)
+/* Lock held; the commit is due and not busy. */
+static void attend(struct commit *commit)
 {
+    struct error err;
+
     switch (commit->state) {
     case COMMIT_IS_RUNNING:
         commit->timed_out = true;
+        commit->due_at_ms = INT64_MAX;
         __atomic_store_n(&commit->run.cancelled, true, __ATOMIC_RELEASE);
-        return false;
+        break;
     case COMMIT_IS_HOLDING:
-        if (commit->busy)
-            return false;
-        commit->refs++;
         run_out(commit);
-        commit_drop_locked(commit);
-        return true;
+        break;
+    case COMMIT_IS_KILLING:
+        report(commit_kill_held(commit, &err), "frozen processes are not all killed; tried again", &err,
+               commit);
+        break;
     case COMMIT_IS_KILLED:
     case COMMIT_IS_EXPIRED:
     case COMMIT_IS_DONE:
     case COMMIT_IS_FAILED:
-        forget(commits, commit);
-        return true;
+        if (commit->owes_thaw)
+            report(commit_pay_thaw(commit, &err), "containers stay frozen; tried again", &err, commit);
+        else
+            forget(commit);
+        break;
     }
-    return false;
 }
 
-/* Lock held; answers when to look again. */
-static int64_t attend_all(struct commits *commits)
+/* Nobody needs it as much as a KILLED one, whose caller may still have to hear so. */
+static bool is_expendable(const struct commit *commit)
+{
+    return !commit->owes_thaw && !commit->busy &&
+           (commit->state == COMMIT_IS_DONE || commit->state == COMMIT_IS_EXPIRED ||
+            commit->state == COMMIT_IS_FAILED);
+}
+
+/* Lock held. Beyond REMEMBERED_MAX the one that would go first goes now. */
+static void make_room(struct commits *commits)
+{
+    struct commit *oldest = NULL;
+    unsigned count = 0;
+
+    for (struct commit *commit = commits->first; commit; commit = commit->next) {
+        if (!is_expendable(commit))
+            continue;
+        count++;
+        if (!oldest || commit->due_at_ms < oldest->due_at_ms)
+            oldest = commit;
+    }
+    if (count > REMEMBERED_MAX)
+        oldest->due_at_ms = 0;
+}
+
+int64_t commits_attend(struct commits *commits)
 {
     int64_t now_ms = clock_monotonic_ms(), next_ms = now_ms + LOOK_AGAIN_MS;
 
+    make_room(commits);
     for (struct commit *commit = commits->first; commit; commit = commit->next) {
-        int64_t due = due_ms(commit, now_ms);
-        if (due > now_ms) {
-            next_ms = due < next_ms ? due : next_ms;
-            continue;
+        if (commit->busy)
+            continue; /* whoever works on it wakes us */
+        if (commit->due_at_ms <= now_ms) {
+            commit->refs++;
+            attend(commit);
+            commit_drop_locked(commit);
+            return now_ms; /* from the start: the list may be another now */
         }
-        if (attend(commits, commit))
-            return now_ms; /* from the start: the list is another now */
+        next_ms = commit->due_at_ms < next_ms ? commit->due_at_ms : next_ms;
     }
     return next_ms;
 }
@@ -118,7 +140,7 @@ static void *supervise(void *arg)
 
     commits_lock(commits);
     while (!commits->stopping) {
-        int64_t next_ms = attend_all(commits);
+        int64_t next_ms = commits_attend(commits);
         if (!commits->stopping && next_ms > clock_monotonic_ms())
             commits_wait_until(commits, next_ms);
     }
