@@ -166,7 +166,9 @@ static int run_commit(struct agent *agent, struct commit_request *request, struc
         return -1;
     }
     print_result(&report);
-    return commits_forget(agent->commits, request->key, err); /* nobody can attach to this process */
+    struct error ignored; /* a record that stays is forgotten by the next start */
+    (void)commits_forget(agent->commits, request->key, &ignored); /* nobody can attach to this process */
+    return 0;
 }
 
 int oneshot_commit(const struct settings *settings, struct error *err)
