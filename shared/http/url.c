@@ -50,6 +50,10 @@ int url_resolve(const char *base, const char *location, char **ret_url, struct e
                          "want an http or https URL without a user name, or a path, got \"%.80s\"", location);
     if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
         return error_set(err, ERR_INVALID, "\"%.80s\" is not a URL", location);
+    if (strlen(text) > URL_MAX ||
+        !is_printable(text)) /* the base has its share, and curl decodes host names */
+        return error_set(err, ERR_INVALID, "URL longer than %d bytes, or with bytes that no URL has",
+                         URL_MAX);
     *ret_url = xstrdup(text);
     return 0;
 }
