@@ -51,7 +51,7 @@ run_part() { # preset, label
     local log status=0 p f s started
     log="build/$1/test-$2.log"
     started=$(date +%s)
-    ctest --test-dir "build/$1" -L "^$2\$" ${only:+-R "$only"} -V >"$log" 2>&1 || status=$?
+    ctest --preset "$1" -L "^$2\$" ${only:+-R "$only"} -V >"$log" 2>&1 || status=$?
     read -r p f s < <(count_cases "$log")
     if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
         f=1
