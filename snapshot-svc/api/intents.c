@@ -3,6 +3,7 @@
  * wrote; against other replicas stands the precondition of the write. */
 #include <string.h>
 
+#include "shared/base/clock.h"
 #include "shared/json/json.h"
 #include "snapshot-svc/api/orchestrator_priv.h"
 #include "snapshot-svc/model/batchsandbox.h"
@@ -11,8 +12,9 @@
 
 typedef int admit_fn(const struct batchsandbox *sandbox, enum admit_step *ret_step, struct error *err);
 
-/* A controller's status write moves the resourceVersion, too; then it is looked at again. */
-enum { ATTEMPTS = 8 };
+/* A controller's status write moves the resourceVersion, too; then it is looked at again. Who writes without pause for
+ * longer than this is no controller. */
+enum { PATIENCE_MS = 5000 };
 
 struct wish {
     const char *verb;
@@ -130,15 +132,14 @@ static int wish_once(struct orchestrator_service *self, const char *name, const 
 static int write_wish(struct orchestrator_service *self, const char *name, const struct wish *wish,
                       int64_t *ret_generation, struct error *err)
 {
-    int done = -1;
+    int64_t give_up_ms = clock_monotonic_ms() + PATIENCE_MS;
+    int done;
 
     pthread_mutex_lock(&self->intent_lock);
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    do {
         error_clear(err);
         done = wish_once(self, name, wish, ret_generation, err);
-        if (done == 0 || err->code != ERR_CONFLICT)
-            break;
-    }
+    } while (done < 0 && err->code == ERR_CONFLICT && clock_monotonic_ms() < give_up_ms);
     pthread_mutex_unlock(&self->intent_lock);
     if (done < 0 && err->code == ERR_NOT_FOUND)
         return sandbox_not_found(err, name);
