@@ -205,7 +205,7 @@ static int must_have_id(const struct pod_container *container, struct error *err
 {
     if (*container->id)
         return 0;
-    (void)error_set(err, ERR_STATE, "container %s is not created yet", container->name);
+    (void)error_set(err, ERR_PRECONDITION, "container %s is not created yet", container->name);
     return error_reason(err, "ContainerNotRunning");
 }
 

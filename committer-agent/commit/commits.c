@@ -134,7 +134,7 @@ static bool is_live(const struct commit *commit)
 
 static int superseded(const struct commit *by, struct error *err)
 {
-    (void)error_set(err, ERR_STATE, "commit %s works on this pod", by->request->key);
+    (void)error_set(err, ERR_PRECONDITION, "commit %s works on this pod", by->request->key);
     return error_reason(err, "CommitSuperseded");
 }
 
@@ -375,7 +375,7 @@ static int refuse_kill(const struct commit *commit, struct error *err)
             "their latest writes",
         [COMMIT_IS_FAILED] = "failed, and its containers run",
     };
-    (void)error_set(err, ERR_STATE, "commit %s %s", commit->request->key, why[commit->state]);
+    (void)error_set(err, ERR_PRECONDITION, "commit %s %s", commit->request->key, why[commit->state]);
     return commit->state == COMMIT_IS_EXPIRED ? error_reason(err, "HoldExpired") : -1;
 }
 
@@ -486,7 +486,7 @@ int commits_unpause(struct commits *commits, const struct pod_name *pod, const c
         if (!frozen)
             continue;
         if (is_owned(commits, container))
-            return error_set(err, ERR_STATE,
+            return error_set(err, ERR_PRECONDITION,
                              "container %s is frozen by a commit that is under way: cancel it first",
                              container->name);
         if (container_thaw(containerd, container->id, err) < 0)

@@ -33,7 +33,7 @@ void commits_free(struct commits *commits); /* closed, or never used */
 DEFINE_FREEP(commits, struct commits, commits_free)
 
 /* Starts the commit or attaches to the one of the same key; the request is copied. *ret_commit is the
- * caller's. ERR_INVALID; ERR_EXISTS: the key means another commit; ERR_EXHAUSTED: no slot; ERR_STATE,
+ * caller's. ERR_INVALID; ERR_EXISTS: the key means another commit; ERR_EXHAUSTED: no slot; ERR_PRECONDITION,
  * CommitSuperseded: another commit has the pod; ERR_UNAVAILABLE: closing. */
 int commits_start(struct commits *commits, const struct commit_request *request, struct commit **ret_commit,
                   struct error *err);
@@ -59,7 +59,7 @@ void commit_wake(struct commit *commit);
 
 enum commit_release { COMMIT_RELEASE_THAW, COMMIT_RELEASE_KILL };
 
-/* Idempotent. ERR_NOT_FOUND, CommitLost: no such key. ERR_STATE: KILL of a commit that still runs, failed, or
+/* Idempotent. ERR_NOT_FOUND, CommitLost: no such key. ERR_PRECONDITION: KILL of a commit that still runs, failed, or
  * was never held; with reason HoldExpired when its containers have run since. */
 int commits_release(struct commits *commits, const char *key, enum commit_release how, struct error *err);
 

@@ -64,7 +64,7 @@ static void step_in(struct commit *commit)
 
 static int hold_expired(struct error *err)
 {
-    (void)error_set(err, ERR_STATE, "the hold ended and the containers run again");
+    (void)error_set(err, ERR_PRECONDITION, "the hold ended and the containers run again");
     return error_reason(err, "HoldExpired");
 }
 

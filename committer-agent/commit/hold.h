@@ -15,7 +15,7 @@
  * whether its processes ran before they died, and the image is the best that is left of it. */
 int commit_has_run(struct containerd *containerd, const struct journal_record *record, struct error *err);
 
-/* HOLDING or KILLING -> KILLED. ERR_STATE, HoldExpired: a container runs; the commit is EXPIRED then. Other
+/* HOLDING or KILLING -> KILLED. ERR_PRECONDITION, HoldExpired: a container runs; the commit is EXPIRED then. Other
  * errors: it is HOLDING or KILLING, try again. */
 int commit_kill_held(struct commit *commit, struct error *err);
 

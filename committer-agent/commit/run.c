@@ -158,7 +158,7 @@ static int check_all_run(const struct steps *steps, struct error *err)
         if (frozen < 0)
             return -1;
         if (frozen) {
-            (void)error_set(err, ERR_STATE, "container %s is frozen already, by somebody else",
+            (void)error_set(err, ERR_PRECONDITION, "container %s is frozen already, by somebody else",
                             running->items[i].name);
             return error_reason(err, "FreezeFailed");
         }

@@ -55,7 +55,7 @@ static const struct container *find_running(const struct commit_pod *pod, const 
 static int not_running(const struct container_list *all, const char *name, struct error *err)
 {
     bool exists = has_name(all, name);
-    (void)error_set(err, exists ? ERR_STATE : ERR_NOT_FOUND,
+    (void)error_set(err, exists ? ERR_PRECONDITION : ERR_NOT_FOUND,
                     exists ? "container \"%s\" is not running: only a running container can be committed"
                            : "the pod has no running container \"%s\"",
                     name);

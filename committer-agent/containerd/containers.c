@@ -253,7 +253,7 @@ int container_spec(struct containerd *containerd, const char *id, char **ret_jso
         return -1;
     const Google__Protobuf__Any *spec = answer->container->spec;
     if (!spec || spec->value.len == 0)
-        return error_set(err, ERR_STATE, "container %s has no runtime spec", id);
+        return error_set(err, ERR_PRECONDITION, "container %s has no runtime spec", id);
     if (spec->value.len > SPEC_MAX_BYTES || memchr(spec->value.data, '\0', spec->value.len))
         return error_set(err, ERR_INVALID, "container %s: want a runtime spec in JSON of at most %d bytes",
                          id, SPEC_MAX_BYTES);

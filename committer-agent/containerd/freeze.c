@@ -40,12 +40,13 @@ static int await_frozen(struct containerd *containerd, const char *id, struct er
         if (task_get(containerd, id, &task, err) < 0)
             return -1;
         if (task.state != TASK_PAUSED && task.state != TASK_PAUSING)
-            return error_set(err, ERR_STATE, "its task is %s, want PAUSED", task_state_name(task.state));
+            return error_set(err, ERR_PRECONDITION, "its task is %s, want PAUSED",
+                             task_state_name(task.state));
         enum freezer_state state = freezer_of(&task);
         if (task.state == TASK_PAUSED && (state == FREEZER_FROZEN || state == FREEZER_UNKNOWN))
             return 0;
         if (clock_monotonic_ms() >= deadline)
-            return error_set(err, ERR_STATE, "its processes did not stand still within %d ms",
+            return error_set(err, ERR_PRECONDITION, "its processes did not stand still within %d ms",
                              FREEZE_TIMEOUT_MS);
         (void)poll(NULL, 0, FREEZER_LOOK_AGAIN_MS); /* woken early by a signal is fine */
     }
@@ -56,10 +57,11 @@ static int refuse_unless_running(const struct task *task, const char *id, struct
     if (task->state == TASK_RUNNING && freezer_of(task) != FREEZER_FROZEN)
         return 0;
     if (task->state == TASK_PAUSED || task->state == TASK_PAUSING || task->state == TASK_RUNNING) {
-        (void)error_set(err, ERR_STATE, "container %s is frozen already, by somebody else", id);
+        (void)error_set(err, ERR_PRECONDITION, "container %s is frozen already, by somebody else", id);
         return error_reason(err, "FreezeFailed");
     }
-    (void)error_set(err, ERR_STATE, "container %s is %s, want RUNNING", id, task_state_name(task->state));
+    (void)error_set(err, ERR_PRECONDITION, "container %s is %s, want RUNNING", id,
+                    task_state_name(task->state));
     return error_reason(err, "ContainerNotRunning");
 }
 
@@ -77,7 +79,7 @@ int container_freeze(struct containerd *containerd, const char *container_id, st
 
     if (task_get(containerd, container_id, &task, err) < 0) {
         if (task_is_gone(err))
-            err->code = ERR_STATE; /* the container may well exist: it just does not run */
+            err->code = ERR_PRECONDITION; /* the container may well exist: it just does not run */
         return -1;
     }
     if (refuse_unless_running(&task, container_id, err) < 0)
@@ -117,7 +119,7 @@ int container_adopt_frozen(struct containerd *containerd, const char *container_
     if (frozen < 0)
         return -1;
     if (!frozen) {
-        (void)error_set(err, ERR_STATE, "container %s is not frozen any more", container_id);
+        (void)error_set(err, ERR_PRECONDITION, "container %s is not frozen any more", container_id);
         return error_reason(err, "FreezeFailed");
     }
     *ret_frozen = (struct frozen){.containerd = containerd, .container_id = xstrdup(container_id)};
@@ -229,7 +231,7 @@ static int must_be_frozen(struct containerd *containerd, const char *id, struct 
     enum freezer_state state = freezer_of(&task);
     if (state == FREEZER_FROZEN || (state == FREEZER_UNKNOWN && task.state == TASK_PAUSED))
         return 1;
-    (void)error_set(err, ERR_STATE,
+    (void)error_set(err, ERR_PRECONDITION,
                     "container %s is %s, want it frozen: its processes may have changed files", id,
                     task_state_name(task.state));
     return error_reason(err, "HoldExpired");
@@ -245,7 +247,7 @@ static int must_not_run(struct containerd *containerd, const char *id, struct er
         return -1;
     if (task.state != TASK_RUNNING)
         return 0;
-    (void)error_set(err, ERR_STATE, "container %s was thawed while it was being killed", id);
+    (void)error_set(err, ERR_PRECONDITION, "container %s was thawed while it was being killed", id);
     return error_reason(err, "HoldExpired");
 }
 

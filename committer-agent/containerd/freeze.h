@@ -20,13 +20,13 @@ struct frozen {
 };
 
 /* Freezes a running container. *ret_frozen thaws it unless it is kept.
- * ERR_STATE, ContainerNotRunning: it is not running; ERR_STATE, FreezeFailed: it is frozen already by
+ * ERR_PRECONDITION, ContainerNotRunning: it is not running; ERR_PRECONDITION, FreezeFailed: it is frozen already by
  * somebody else, or did not come to rest within FREEZE_TIMEOUT_MS (then it is thawed again). */
 int container_freeze(struct containerd *containerd, const char *container_id, struct frozen *ret_frozen,
                      struct error *err);
 #define FREEZE_TIMEOUT_MS 10000
 
-/* Takes over a container that is frozen already (after a restart). ERR_STATE, FreezeFailed: it is not frozen.
+/* Takes over a container that is frozen already (after a restart). ERR_PRECONDITION, FreezeFailed: it is not frozen.
  */
 int container_adopt_frozen(struct containerd *containerd, const char *container_id, struct frozen *ret_frozen,
                            struct error *err);
@@ -38,7 +38,7 @@ int container_is_frozen(struct containerd *containerd, const char *container_id,
 int container_thaw(struct containerd *containerd, const char *container_id, struct error *err);
 
 /* Until no process is listed that has not been sent SIGKILL. Idempotent; a container that is gone is fine.
- * ERR_STATE, HoldExpired: it is not frozen, its processes run (and may have changed files). */
+ * ERR_PRECONDITION, HoldExpired: it is not frozen, its processes run (and may have changed files). */
 int container_kill_frozen(struct containerd *containerd, const char *container_id, struct error *err);
 
 void frozen_keep(struct frozen *frozen);

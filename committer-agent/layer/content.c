@@ -10,7 +10,7 @@
 
 static int changed(struct error *err, const char *what)
 {
-    (void)error_set(err, ERR_STATE, "the file %s while it was read; freeze the container first", what);
+    (void)error_set(err, ERR_PRECONDITION, "the file %s while it was read; freeze the container first", what);
     return error_reason(err, "FileChanged");
 }
 

@@ -18,5 +18,5 @@ struct content_context { /* all borrowed */
 };
 
 /* Copies st->st_size bytes of fd, which is open for reading and borrowed. st was taken before the header was
- * written. ERR_STATE "FileChanged": the file is not what st says, before or after reading. ERR_CANCELLED. */
+ * written. ERR_PRECONDITION "FileChanged": the file is not what st says, before or after reading. ERR_CANCELLED. */
 int content_copy(const struct content_context *to, int fd, const struct stat *st, struct error *err);

@@ -89,7 +89,7 @@ struct layer_result {
  * err's copy otherwise. The container must be frozen, or the tree otherwise still. Blocks; reads on the calling
  * thread, compresses and writes on another. progress and cancelled may be NULL; setting *cancelled
  * (__atomic_store_n) from another thread ends the capture soon.
- * ERR_STATE "FileChanged": the tree was not still.
+ * ERR_PRECONDITION "FileChanged": the tree was not still.
  * ERR_UNSUPPORTED "UnsupportedOverlay": redirect_dir, metacopy or index in use; containerd can still diff it.
  * ERR_EXHAUSTED: "DiskFull", "LayerTooLarge", "TreeTooDeep", "PathTooLong", "TooManyFiles", "TooManyHardLinks".
  * ERR_INVALID: options. ERR_DENIED: not enough rights to read. ERR_CANCELLED. */

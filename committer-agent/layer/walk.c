@@ -101,7 +101,7 @@ static struct printable current_path(const struct walk *walk)
 
 static int changed(struct walk *walk, struct error *err, const char *what)
 {
-    (void)error_set(err, ERR_STATE, "%s %s while the tree was read; freeze the container first",
+    (void)error_set(err, ERR_PRECONDITION, "%s %s while the tree was read; freeze the container first",
                     current_path(walk).text, what);
     return error_reason(err, "FileChanged");
 }

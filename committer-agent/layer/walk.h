@@ -50,7 +50,7 @@ DEFINE_FREEP(walk, struct walk, walk_free)
 
 /* 1, 0 or -1.
  * ERR_EXHAUSTED "TreeTooDeep", "PathTooLong" or "TooManyFiles": a limit.
- * ERR_STATE "FileChanged": somebody changed the tree meanwhile. ERR_UNSUPPORTED: a mount in the tree, a
+ * ERR_PRECONDITION "FileChanged": somebody changed the tree meanwhile. ERR_UNSUPPORTED: a mount in the tree, a
  * kernel before 5.6. */
 int walk_next(struct walk *walk, struct walk_entry *ret_entry, struct error *err);
 

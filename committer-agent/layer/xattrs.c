@@ -76,7 +76,7 @@ static int get_error(struct error *err, int sys_errno, const char *name)
 {
     if (sys_errno != ENODATA)
         return error_sys(err, sys_errno, "reading attribute %.100s", name);
-    (void)error_set(err, ERR_STATE,
+    (void)error_set(err, ERR_PRECONDITION,
                     "attribute %.100s went away while it was read; freeze the container first", name);
     return error_reason(err, "FileChanged");
 }

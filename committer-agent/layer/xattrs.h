@@ -39,7 +39,7 @@ void xattrs_free(struct xattrs *xattrs);
 DEFINE_FREEP(xattrs, struct xattrs, xattrs_free)
 
 /* Replaces the content by the attributes of what fd (O_PATH is fine) stands for; fd is borrowed.
- * ERR_UNSUPPORTED "UnsupportedOverlay": the entry cannot be understood without its lower layers. ERR_STATE
+ * ERR_UNSUPPORTED "UnsupportedOverlay": the entry cannot be understood without its lower layers. ERR_PRECONDITION
  * "FileChanged". */
 int xattrs_read(struct xattrs *xattrs, int fd, struct error *err);
 

@@ -180,17 +180,17 @@ static int must_run(struct containerd *containerd, const char *container_id, str
     if (frozen < 0)
         return -1;
     if (frozen) {
-        (void)error_set(err, ERR_STATE, "container %s is frozen by a commit", container_id);
+        (void)error_set(err, ERR_PRECONDITION, "container %s is frozen by a commit", container_id);
         return error_reason(err, "ContainerNotRunning");
     }
     if (task_get(containerd, container_id, &task, err) < 0) {
         if (err->code == ERR_NOT_FOUND)
-            err->code = ERR_STATE;
+            err->code = ERR_PRECONDITION;
         return -1;
     }
     if (task.state == TASK_RUNNING)
         return 0;
-    (void)error_set(err, ERR_STATE, "container %s is %s, want RUNNING", container_id,
+    (void)error_set(err, ERR_PRECONDITION, "container %s is %s, want RUNNING", container_id,
                     task_state_name(task.state));
     return error_reason(err, "ContainerNotRunning");
 }

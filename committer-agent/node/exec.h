@@ -28,7 +28,7 @@ struct exec_sink {
 };
 
 /* Runs to the end of the process and of its output. parent (or NULL): the call whose end kills the process.
- * ERR_INVALID: no or too long a command, or one that cannot be run; ERR_STATE, ContainerNotRunning: the container does
+ * ERR_INVALID: no or too long a command, or one that cannot be run; ERR_PRECONDITION, ContainerNotRunning: the container does
  * not run, or is frozen; ERR_TIMEOUT, ERR_CANCELLED: the process was killed. state_dir is for FIFOs. */
 int exec_run(struct containerd *containerd, const char *state_dir, const struct exec_request *request,
              const struct exec_sink *sink, struct rpc_call *parent, int *ret_exit_code, struct error *err);

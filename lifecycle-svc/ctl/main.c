@@ -17,7 +17,7 @@ int ctl_exit_code(const struct error *err)
         return CTL_USAGE;
     case ERR_NOT_FOUND:
         return CTL_NOT_FOUND;
-    case ERR_STATE:
+    case ERR_PRECONDITION:
     case ERR_CONFLICT:
         return CTL_WRONG_STATE;
     case ERR_UNAVAILABLE:

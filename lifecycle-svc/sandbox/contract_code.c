@@ -19,7 +19,7 @@ static const struct {
     [CODE_INVALID_ENTRYPOINT]           = {"DOCKER::INVALID_ENTRYPOINT", 400, ERR_INVALID},
     [CODE_INVALID_PORT]                 = {"DOCKER::INVALID_PORT", 400, ERR_INVALID},
     [CODE_SANDBOX_NOT_FOUND]            = {"KUBERNETES::SANDBOX_NOT_FOUND", 404, ERR_NOT_FOUND},
-    [CODE_INVALID_STATE]                = {"KUBERNETES::INVALID_STATE", 409, ERR_STATE},
+    [CODE_INVALID_STATE]                = {"KUBERNETES::INVALID_STATE", 409, ERR_PRECONDITION},
     [CODE_POD_IP_NOT_AVAILABLE]         = {"KUBERNETES::POD_IP_NOT_AVAILABLE", 404, ERR_NOT_FOUND},
     [CODE_POD_READY_TIMEOUT]            = {"KUBERNETES::POD_READY_TIMEOUT", 504, ERR_TIMEOUT},
     [CODE_POD_FAILED]                   = {"KUBERNETES::POD_FAILED", 500, ERR_INTERNAL},
@@ -80,7 +80,7 @@ static enum contract_code code_for_class(enum error_code class)
     case ERR_CANCELLED: /* a client that still listens was cancelled by a stopping server */
     case ERR_EXHAUSTED:
         return CODE_INITIALIZATION_ERROR;
-    case ERR_STATE:
+    case ERR_PRECONDITION:
     case ERR_CONFLICT:
         return CODE_INVALID_STATE;
     case ERR_NONE:

@@ -7,7 +7,7 @@ int orchestrator_error(struct error *err, const char *id)
     switch (err->code) {
     case ERR_NOT_FOUND:
         return refuse(err, CODE_SANDBOX_NOT_FOUND, "Sandbox %.80s not found", id ? id : "");
-    case ERR_STATE:
+    case ERR_PRECONDITION:
     case ERR_CONFLICT: /* another caller was first: for this one the state is now a wrong one */
         return refuse_as(err, CODE_INVALID_STATE);
     case ERR_INVALID:

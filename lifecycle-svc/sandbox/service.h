@@ -60,7 +60,7 @@ void sandbox_page_done(struct sandbox_page *page);
 
 int sandbox_delete(const struct sandbox_service *service, const char *id, struct error *err);
 
-/* Accepted when they return; the work goes on. ERR_STATE (KUBERNETES::INVALID_STATE): not in this state. */
+/* Accepted when they return; the work goes on. ERR_PRECONDITION (KUBERNETES::INVALID_STATE): not in this state. */
 int sandbox_pause(const struct sandbox_service *service, const char *id, int64_t *ret_generation,
                   struct error *err);
 int sandbox_resume(const struct sandbox_service *service, const char *id, int64_t *ret_generation,

@@ -1,10 +1,6 @@
 #include "shared/base/digest.h"
 
-/* OpenSSL has a type called ERR_STATE; ours is an error code. */
-#define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/evp.h>
-#undef ERR_STATE
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@ static const struct {
     [ERR_NOT_FOUND] = {"NOT_FOUND", false},
     [ERR_EXISTS] = {"EXISTS", false},
     [ERR_CONFLICT] = {"CONFLICT", true},
-    [ERR_STATE] = {"STATE", false},
+    [ERR_PRECONDITION] = {"PRECONDITION", false},
     [ERR_DENIED] = {"DENIED", false},
     [ERR_UNSUPPORTED] = {"UNSUPPORTED", false},
     [ERR_EXHAUSTED] = {"EXHAUSTED", true},
@@ -64,7 +64,7 @@ static enum error_code code_of_errno(int sys_errno)
         return ERR_UNSUPPORTED;
     case ENOTEMPTY:
     case EROFS:
-        return ERR_STATE;
+        return ERR_PRECONDITION;
     default:
         return ERR_INTERNAL;
     }

@@ -17,7 +17,7 @@ DEFINE_FREEP(stream, struct rpc_stream, rpc_stream_free)
 
 static int no_pod(struct error *err, const char *sandbox)
 {
-    (void)error_set(err, ERR_STATE, "sandbox %s has no running pod", sandbox);
+    (void)error_set(err, ERR_PRECONDITION, "sandbox %s has no running pod", sandbox);
     return error_reason(err, "NoRunningPod");
 }
 

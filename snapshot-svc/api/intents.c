@@ -33,7 +33,7 @@ static int refuse_while_pending(const struct batchsandbox *sandbox, const struct
 
     if (intent != INTENT_PAUSE && intent != INTENT_RESUME)
         return 0;
-    (void)error_set(err, ERR_STATE, "cannot %s sandbox %s: operation in progress", wish->verb,
+    (void)error_set(err, ERR_PRECONDITION, "cannot %s sandbox %s: operation in progress", wish->verb,
                     sandbox->meta.name);
     return error_reason(err, "InvalidState");
 }

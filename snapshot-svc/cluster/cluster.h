@@ -56,7 +56,7 @@ struct cluster_ops {
     int (*remove)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
                   const char *uid, int grace_s, struct error *err);
     /* Events after resource_version. watch_run() calls fn for each until the watch is stopped (ERR_CANCELLED), breaks
-     * (ERR_UNAVAILABLE) or the version is too old (ERR_STATE, reason "Expired": list again). */
+     * (ERR_UNAVAILABLE) or the version is too old (ERR_PRECONDITION, reason "Expired": list again). */
     int (*watch_open)(struct cluster *cluster, enum cluster_kind kind, const char *ns,
                       const char *resource_version, struct cluster_watch **ret_watch, struct error *err);
     int (*watch_run)(struct cluster_watch *watch, cluster_watch_fn *fn, void *self, struct error *err);

@@ -291,7 +291,7 @@ static void note_lost_hold(struct dispatcher *dispatcher, const char *node, cons
 
     if (why->code == ERR_NOT_FOUND)
         reason = "CommitLost";
-    else if (why->code == ERR_STATE && strcmp(why->reason, "HoldExpired") == 0)
+    else if (why->code == ERR_PRECONDITION && strcmp(why->reason, "HoldExpired") == 0)
         reason = "HoldExpired";
     if (!reason)
         return;

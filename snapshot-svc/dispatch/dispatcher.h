@@ -53,7 +53,7 @@ DEFINE_FREEP(dispatcher, struct dispatcher, dispatcher_free)
 void dispatcher_commit(struct dispatcher *dispatcher, const struct action *commit);
 
 /* ACTION_RELEASE_KILL: waits for the agent. A hold that ran out or a key that the agent does not know fails
- * the view as well (HoldExpired, CommitLost). Errors: ERR_STATE, ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_TIMEOUT. */
+ * the view as well (HoldExpired, CommitLost). Errors: ERR_PRECONDITION, ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_TIMEOUT. */
 int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, const char *key,
                             struct error *err);
 

@@ -244,7 +244,7 @@ static bool is_worth_another_try(const struct error *err)
     case ERR_DENIED:
     case ERR_UNSUPPORTED:
         return false;
-    case ERR_STATE:
+    case ERR_PRECONDITION:
         return strcmp(err->reason, "CommitSuperseded") == 0;
     case ERR_NONE:
     case ERR_NOT_FOUND: /* of the push Secret */

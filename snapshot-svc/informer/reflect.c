@@ -312,7 +312,8 @@ static void watch_once(struct informer *informer)
         return;
     note_failure(informer, &err);
     log_failure(LOG_DEBUG, "watch ended", &err, log_str("kind", plural(informer)));
-    if (err.code == ERR_STATE) { /* "Expired" is ordinary: the history was cut. List again, keep the store. */
+    if (err.code ==
+        ERR_PRECONDITION) { /* "Expired" is ordinary: the history was cut. List again, keep the store. */
         free(informer->resource_version);
         informer->resource_version = NULL;
     }

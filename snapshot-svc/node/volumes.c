@@ -149,7 +149,8 @@ static int check_type(const struct volume *volume, struct error *err)
     else
         fits = S_ISDIR(st.st_mode);
     if (!fits)
-        return error_set(err, ERR_STATE, "volume %s: %s is no %s", volume->name, volume->path, volume->type);
+        return error_set(err, ERR_PRECONDITION, "volume %s: %s is no %s", volume->name, volume->path,
+                         volume->type);
     return 0;
 }
 

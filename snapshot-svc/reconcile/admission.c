@@ -19,8 +19,8 @@ static int refuse(const struct batchsandbox *sandbox, const char *verb, const ch
     const char *phase =
         sandbox->status.phase_name && *sandbox->status.phase_name ? sandbox->status.phase_name : "none";
 
-    (void)error_set(err, ERR_STATE, "cannot %s sandbox %s in phase %s: %s", verb, sandbox->meta.name, phase,
-                    why);
+    (void)error_set(err, ERR_PRECONDITION, "cannot %s sandbox %s in phase %s: %s", verb, sandbox->meta.name,
+                    phase, why);
     return error_reason(err, "InvalidState");
 }
 

@@ -11,6 +11,6 @@ enum admit_step {
                     try failed */
 };
 
-/* ERR_STATE with the contract's words ("already paused", "operation in progress", ...) in the text. */
+/* ERR_PRECONDITION with the contract's words ("already paused", "operation in progress", ...) in the text. */
 int admit_pause(const struct batchsandbox *sandbox, enum admit_step *ret_step, struct error *err);
 int admit_resume(const struct batchsandbox *sandbox, enum admit_step *ret_step, struct error *err);

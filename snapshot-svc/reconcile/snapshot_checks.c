@@ -18,7 +18,8 @@ static int check_registry(const struct reconcile_config *config, struct error *e
 {
     if (config->snapshot_registry && *config->snapshot_registry)
         return 0;
-    (void)error_set(err, ERR_STATE, "no registry to push to: start the controller with --snapshot-registry");
+    (void)error_set(err, ERR_PRECONDITION,
+                    "no registry to push to: start the controller with --snapshot-registry");
     return fail(err, "RegistryNotConfigured");
 }
 
@@ -35,21 +36,21 @@ static int check_push_secret(const struct sandboxsnapshot_observed *seen,
     case PUSH_SECRET_STATE_MAX:
         return 0;
     case PUSH_SECRET_NOT_FOUND:
-        (void)error_set(err, ERR_STATE, "push Secret %s not found in namespace %s", name, ns);
+        (void)error_set(err, ERR_PRECONDITION, "push Secret %s not found in namespace %s", name, ns);
         return fail(err, "PushSecretNotFound");
     case PUSH_SECRET_WRONG_TYPE:
-        (void)error_set(err, ERR_STATE,
+        (void)error_set(err, ERR_PRECONDITION,
                         "push Secret %s in namespace %s: want type kubernetes.io/dockerconfigjson, found %s",
                         name, ns, type);
         return fail(err, "PushSecretInvalid");
     case PUSH_SECRET_NO_KEY:
         (void)error_set(
-            err, ERR_STATE,
+            err, ERR_PRECONDITION,
             "push Secret %s in namespace %s (type %s): want a Docker configuration under .dockerconfigjson",
             name, ns, type);
         return fail(err, "PushSecretInvalid");
     case PUSH_SECRET_NO_REGISTRY:
-        (void)error_set(err, ERR_STATE,
+        (void)error_set(err, ERR_PRECONDITION,
                         "push Secret %s in namespace %s (type %s) has no entry for the registry %s", name, ns,
                         type, config->snapshot_registry);
         return fail(err, "PushSecretInvalid");
@@ -71,7 +72,7 @@ static int find_pod(const struct sandboxsnapshot_observed *seen, const struct po
         *ret_pod = pod;
         return 0;
     }
-    (void)error_set(err, ERR_STATE, "no running pod of BatchSandbox %s to snapshot",
+    (void)error_set(err, ERR_PRECONDITION, "no running pod of BatchSandbox %s to snapshot",
                     seen->snapshot->sandbox_name);
     return fail(err, "SourcePodNotFound");
 }
@@ -127,7 +128,7 @@ static int list_images(const struct sandboxsnapshot_observed *seen, const struct
     }
     if (source->images.count > 0)
         return 0;
-    (void)error_set(err, ERR_STATE, "BatchSandbox %s and its pod %s have no container to commit",
+    (void)error_set(err, ERR_PRECONDITION, "BatchSandbox %s and its pod %s have no container to commit",
                     seen->snapshot->sandbox_name, source->pod->meta.name);
     return fail(err, "NoContainers");
 }
@@ -136,8 +137,8 @@ static int check_sandbox(const struct sandboxsnapshot_observed *seen, struct err
 {
     if (seen->sandbox)
         return 0;
-    (void)error_set(err, ERR_STATE, "BatchSandbox %s not found in namespace %s", seen->snapshot->sandbox_name,
-                    seen->snapshot->meta.ns ? seen->snapshot->meta.ns : "");
+    (void)error_set(err, ERR_PRECONDITION, "BatchSandbox %s not found in namespace %s",
+                    seen->snapshot->sandbox_name, seen->snapshot->meta.ns ? seen->snapshot->meta.ns : "");
     return fail(err, "BatchSandboxLookupFailed");
 }
 

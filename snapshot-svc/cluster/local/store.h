@@ -90,7 +90,7 @@ struct change_list {
 #define SCOPED_CHANGES __attribute__((cleanup(change_list_done)))
 void change_list_done(struct change_list *changes);
 
-/* Up to `limit` changes of a kind after a version, in order. ERR_STATE, reason "Expired": the log does not
+/* Up to `limit` changes of a kind after a version, in order. ERR_PRECONDITION, reason "Expired": the log does not
  * reach back so far, or the version is none of ours. */
 int store_changes(struct store *store, enum cluster_kind kind, const char *ns, uint64_t after, unsigned limit,
                   struct change_list *changes, struct error *err);

@@ -253,7 +253,7 @@ static int check_reach(struct store *store, uint64_t after, struct error *err)
 
     if (after <= store->version && after + 1 >= oldest)
         return 0;
-    (void)error_set(err, ERR_STATE,
+    (void)error_set(err, ERR_PRECONDITION,
                     "too old resource version: %" PRIu64 " (%" PRIu64 " to %" PRIu64 " are here)", after,
                     oldest - 1, store->version);
     return error_reason(err, "Expired");

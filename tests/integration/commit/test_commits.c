@@ -284,10 +284,10 @@ static void a_pod_has_one_commit_at_a_time(void **state)
     struct commit *other = NULL;
     struct error err;
 
-    assert_fails(commits_start(world->commits, late, &other, &err), &err, ERR_STATE, wanted->key);
+    assert_fails(commits_start(world->commits, late, &other, &err), &err, ERR_PRECONDITION, wanted->key);
     assert_string_equal(err.reason, "CommitSuperseded");
     assert_success(commit);
-    assert_fails(commits_start(world->commits, late, &other, &err), &err, ERR_STATE, wanted->key);
+    assert_fails(commits_start(world->commits, late, &other, &err), &err, ERR_PRECONDITION, wanted->key);
 }
 
 static void a_pod_is_the_same_by_uid_and_by_name(void **state)
@@ -304,7 +304,7 @@ static void a_pod_is_the_same_by_uid_and_by_name(void **state)
     SCOPED(commit) struct commit *second = NULL;
     struct error err;
 
-    assert_fails(commits_start(world->commits, by_name, &second, &err), &err, ERR_STATE, by_uid->key);
+    assert_fails(commits_start(world->commits, by_name, &second, &err), &err, ERR_PRECONDITION, by_uid->key);
     assert_string_equal(err.reason, "CommitSuperseded");
     assert_success(first);
     assert_int_equal(task_state(world), TASK_PAUSED);
@@ -341,8 +341,8 @@ static void a_hold_that_nobody_takes_runs_out_and_cannot_be_used_any_more(void *
     while (task_state(world) != TASK_RUNNING && clock_monotonic_ms() < until_ms)
         (void)commit_wait(commit, 0, 100);
     assert_int_equal(task_state(world), TASK_RUNNING);
-    assert_fails(commits_release(world->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err, ERR_STATE,
-                 wanted->key);
+    assert_fails(commits_release(world->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err,
+                 ERR_PRECONDITION, wanted->key);
     assert_string_equal(err.reason, "HoldExpired");
     assert_int_equal(task_state(world), TASK_RUNNING);
 }
@@ -377,8 +377,8 @@ static void a_held_commit_whose_container_ran_meanwhile_is_refused_after_a_crash
     crash(world);
     assert_int_equal(sh("%s tasks resume %s", world->ctr, world->uid), 0);
     open_commits(world);
-    assert_fails(commits_release(world->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err, ERR_STATE,
-                 wanted->key);
+    assert_fails(commits_release(world->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err,
+                 ERR_PRECONDITION, wanted->key);
     assert_string_equal(err.reason, "HoldExpired");
 }
 
@@ -609,7 +609,7 @@ static void unpause_thaws_strays_but_not_what_a_commit_holds(void **state)
 
     SCOPED(commit) struct commit *commit = start(world, wanted);
     assert_success(commit);
-    assert_fails(commits_unpause(world->commits, &pod, NULL, 0, &thawed, &err), &err, ERR_STATE,
+    assert_fails(commits_unpause(world->commits, &pod, NULL, 0, &thawed, &err), &err, ERR_PRECONDITION,
                  "cancel it first");
     assert_int_equal(task_state(world), TASK_PAUSED);
 }

@@ -282,7 +282,7 @@ static void exec_is_refused_where_it_cannot_run(void **state)
 
     assert_ok(container_freeze(node_get_containerd(world->node), pod->containers[0]->id, &frozen, &err));
     assert_int_equal(exec_script(world, "true", NULL, 0, 0, &none, &err), -1);
-    assert_int_equal(err.code, ERR_STATE);
+    assert_int_equal(err.code, ERR_PRECONDITION);
     error_clear(&err);
     frozen_done(&frozen);
     pod_answer_free(pod);

@@ -573,7 +573,7 @@ static int exec(struct rpc_call *call, const void *request, struct error *err)
     int code = exits ? (int)strtol(in->command[1], NULL, 10) : 0;
 
     if (strcmp(in->name, "stopped") == 0)
-        return error_set(err, ERR_STATE, "sandbox \"stopped\" has no running pod");
+        return error_set(err, ERR_PRECONDITION, "sandbox \"stopped\" has no running pod");
     for (size_t i = 0; i < in->n_command; i++)
         if (send_exec_event(call, OPENSANDBOX__ORCHESTRATOR__V1__EXEC_SANDBOX_EVENT__EVENT_STDOUT,
                             rpc_printf(call, "%s\n", in->command[i]), 0, err) < 0)

@@ -114,10 +114,10 @@ static void failures_carry_class_and_contract_code(void **state)
     assert_fails(get(channel, "none", &sandbox, &err), &err, ERR_NOT_FOUND, "none");
     assert_string_equal(err.reason, "KUBERNETES::SANDBOX_NOT_FOUND");
     fake_put(stand->fake, &web);
-    fake_on_pause(stand->fake, ERR_STATE, "operation in progress");
+    fake_on_pause(stand->fake, ERR_PRECONDITION, "operation in progress");
     pause.id = (char *)"web";
     assert_fails(rpc_unary(channel, LIFECYCLE, "PauseSandbox", &pause.base, &answer, NULL, &err), &err,
-                 ERR_STATE, "operation in progress");
+                 ERR_PRECONDITION, "operation in progress");
     assert_string_equal(err.reason, "KUBERNETES::INVALID_STATE");
     list.page_size = 201;
     assert_fails(rpc_unary(channel, LIFECYCLE, "ListSandboxes", &list.base, &answer, NULL, &err), &err,

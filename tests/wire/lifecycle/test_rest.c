@@ -312,11 +312,11 @@ static void refused_pauses_and_resumes_are_409_with_the_orchestrators_text(void 
         enum error_code code;
         const char *text;
     } rows[] = {
-        {"pause", ERR_STATE, "sandbox is already paused"},
-        {"pause", ERR_STATE, "operation in progress"},
-        {"pause", ERR_STATE, "sandbox is being created"},
-        {"resume", ERR_STATE, "expected Paused, got Running"},
-        {"resume", ERR_STATE, "sandbox is not available"},
+        {"pause", ERR_PRECONDITION, "sandbox is already paused"},
+        {"pause", ERR_PRECONDITION, "operation in progress"},
+        {"pause", ERR_PRECONDITION, "sandbox is being created"},
+        {"resume", ERR_PRECONDITION, "expected Paused, got Running"},
+        {"resume", ERR_PRECONDITION, "sandbox is not available"},
         {"pause", ERR_CONFLICT, "somebody was first"},
     };
     struct stand *stand = *state;

@@ -111,7 +111,7 @@ static void a_wrong_state_is_4(void **state)
     struct stand *stand = *state;
 
     fake_put(stand->fake, &web);
-    fake_on_pause(stand->fake, ERR_STATE, "sandbox is already paused");
+    fake_on_pause(stand->fake, ERR_PRECONDITION, "sandbox is already paused");
     SCOPED_RUN struct run run = ctl(stand, "pause --wait web");
     assert_exit(&run, 4);
     assert_contains(run.errors, "already paused");

@@ -114,7 +114,7 @@ static void a_pod_that_cannot_be_thawed_yet_is_refused_to_others(void **state)
     for (size_t i = 0; i < sizeof(owing) / sizeof(owing[0]); i++) {
         const char *key = commit_stage_name(owing[i]);
         struct commit_request wanted = request_for("later", key);
-        assert_fails(commits_start(world->commits, &wanted, &commit, &err), &err, ERR_STATE, key);
+        assert_fails(commits_start(world->commits, &wanted, &commit, &err), &err, ERR_PRECONDITION, key);
         assert_string_equal(err.reason, "CommitSuperseded");
     }
     assert_int_equal(commits_load(world->commits).remembered, 3); /* nothing is forgotten that is owed */
@@ -129,7 +129,7 @@ static void a_commit_that_expired_cannot_be_killed_even_while_its_thaw_is_owed(v
     open_table(world);
     assert_fails(commits_release(world->commits, "held", COMMIT_RELEASE_THAW, &err), &err, ERR_UNAVAILABLE,
                  "main");
-    assert_fails(commits_release(world->commits, "held", COMMIT_RELEASE_KILL, &err), &err, ERR_STATE,
+    assert_fails(commits_release(world->commits, "held", COMMIT_RELEASE_KILL, &err), &err, ERR_PRECONDITION,
                  "hold ran out");
     assert_string_equal(err.reason, "HoldExpired");
 }

@@ -178,7 +178,7 @@ static void a_file_that_changed_since_its_header_is_an_error(void **state)
         put_bytes(copy.fd, 0, 5000, 1);
         assert_int_equal(fstat(copy.fd, &copy.st), 0);
         rows[i].change(copy.fd);
-        assert_fails(run(scratch, &copy, NULL, &err), &err, ERR_STATE, rows[i].text);
+        assert_fails(run(scratch, &copy, NULL, &err), &err, ERR_PRECONDITION, rows[i].text);
         assert_string_equal(err.reason, "FileChanged");
         copy_done(&copy);
     }

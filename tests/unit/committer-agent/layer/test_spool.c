@@ -138,15 +138,15 @@ static void a_failure_reaches_a_reader_that_waits_and_one_that_comes_later(void 
 
     append(spool, "half");
     start_following(&follower, spool);
-    (void)error_set(&cause, ERR_STATE, "the tree changed");
+    (void)error_set(&cause, ERR_PRECONDITION, "the tree changed");
     (void)error_reason(&cause, "FileChanged");
     spool_fail(spool, &cause);
     stop_following(&follower);
-    assert_fails(follower.answer, &follower.err, ERR_STATE, "the tree changed");
+    assert_fails(follower.answer, &follower.err, ERR_PRECONDITION, "the tree changed");
     assert_string_equal(follower.err.reason, "FileChanged");
 
     SCOPED(spool_reader) struct spool_reader *late = spool_reader_new(spool, 0);
-    assert_fails(spool_reader_wait(late, 1, &available, &err), &err, ERR_STATE, "the tree changed");
+    assert_fails(spool_reader_wait(late, 1, &available, &err), &err, ERR_PRECONDITION, "the tree changed");
 }
 
 static void a_cancelled_reader_stops_waiting_and_the_others_do_not(void **state)

@@ -243,7 +243,7 @@ static void an_entry_that_goes_away_says_that_the_tree_was_not_still(void **stat
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(unlinkat(scratch->fd, "b", 0), 0);
-    assert_fails(walk_next(walk, &entry, &err), &err, ERR_STATE, "b went away");
+    assert_fails(walk_next(walk, &entry, &err), &err, ERR_PRECONDITION, "b went away");
     assert_string_equal(err.reason, "FileChanged");
 }
 
@@ -263,7 +263,7 @@ static void a_folder_that_is_moved_elsewhere_is_noticed_on_the_way_back(void **s
     while ((more = walk_next(walk, &entry, &err)) > 0)
         if (strcmp(entry.path, "a/b/c/file") == 0)
             assert_int_equal(renameat(scratch->fd, "a/b", scratch->fd, "stolen"), 0);
-    assert_fails(more, &err, ERR_STATE, "was moved");
+    assert_fails(more, &err, ERR_PRECONDITION, "was moved");
     assert_string_equal(err.reason, "FileChanged");
 }
 

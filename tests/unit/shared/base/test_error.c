@@ -33,7 +33,7 @@ static void a_new_story_may_quote_the_old_one(void **state)
     (void)state;
 
     (void)error_set(&err, ERR_TIMEOUT, "no answer");
-    (void)error_set(&err, ERR_STATE, "gave up after: %s", err.text);
+    (void)error_set(&err, ERR_PRECONDITION, "gave up after: %s", err.text);
     assert_string_equal(err.text, "gave up after: no answer");
     (void)error_wrap(&err, "twice (%s)", err.text);
     assert_string_equal(err.text, "twice (gave up after: no answer): gave up after: no answer");
@@ -45,10 +45,10 @@ static void a_system_error_is_named_by_what_the_caller_can_do(void **state)
         int sys_errno;
         enum error_code code;
     } rows[] = {
-        {ENOENT, ERR_NOT_FOUND},  {EEXIST, ERR_EXISTS},       {EINVAL, ERR_INVALID},
-        {EACCES, ERR_DENIED},     {EAGAIN, ERR_UNAVAILABLE},  {ENOSPC, ERR_EXHAUSTED},
-        {ETIMEDOUT, ERR_TIMEOUT}, {ECANCELED, ERR_CANCELLED}, {ENOSYS, ERR_UNSUPPORTED},
-        {ENOTEMPTY, ERR_STATE},   {EIO, ERR_INTERNAL},
+        {ENOENT, ERR_NOT_FOUND},       {EEXIST, ERR_EXISTS},       {EINVAL, ERR_INVALID},
+        {EACCES, ERR_DENIED},          {EAGAIN, ERR_UNAVAILABLE},  {ENOSPC, ERR_EXHAUSTED},
+        {ETIMEDOUT, ERR_TIMEOUT},      {ECANCELED, ERR_CANCELLED}, {ENOSYS, ERR_UNSUPPORTED},
+        {ENOTEMPTY, ERR_PRECONDITION}, {EIO, ERR_INTERNAL},
     };
     struct error err;
     (void)state;

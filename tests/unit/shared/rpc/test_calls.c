@@ -84,8 +84,8 @@ static void an_error_without_a_reason_arrives_without_one(void **state)
     struct fixture *f = *state;
     struct error err = {0};
 
-    assert_int_equal(call_fail(f, ERR_STATE, "", "not now", &err), -1);
-    assert_int_equal(err.code, ERR_STATE);
+    assert_int_equal(call_fail(f, ERR_PRECONDITION, "", "not now", &err), -1);
+    assert_int_equal(err.code, ERR_PRECONDITION);
     assert_string_equal(err.reason, "");
 }
 

@@ -153,7 +153,7 @@ static void check_row(struct stage *stage, const struct row *row, size_t index)
                  (int)generation - 1, err.text);
     if (row->refusal) {
         assert_int_equal(done, -1);
-        assert_int_equal(err.code, ERR_STATE);
+        assert_int_equal(err.code, ERR_PRECONDITION);
         assert_text_has(err.text, row->refusal);
     } else {
         assert_ok(done);
@@ -196,7 +196,7 @@ static void a_wish_that_nobody_has_answered_yet_is_an_operation_in_progress(void
     give_sandbox(*state, "web", (struct given){.phase = "Succeed"});
     assert_ok(ask(*state, "PauseSandbox", "web", &err));
     assert_int_equal(ask(*state, "PauseSandbox", "web", &err), -1);
-    assert_int_equal(err.code, ERR_STATE);
+    assert_int_equal(err.code, ERR_PRECONDITION);
     assert_text_has(err.text, "operation in progress");
     assert_string_equal(pause_of(*state, "web", &generation), "true");
     assert_int_equal(generation, 2);
@@ -233,7 +233,7 @@ static void of_racing_callers_exactly_one_is_let_in(void **state)
         pthread_join(threads[i], NULL);
         winners += racers[i].done == 0;
         if (racers[i].done < 0)
-            assert_int_equal(racers[i].err.code, ERR_STATE);
+            assert_int_equal(racers[i].err.code, ERR_PRECONDITION);
     }
     assert_int_equal(winners, 1);
 }

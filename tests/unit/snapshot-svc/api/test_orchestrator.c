@@ -419,7 +419,7 @@ static void exec_without_a_running_pod_is_refused(void **state)
     create_sandbox(*state, "web");
     SCOPED(stream) struct rpc_stream *stream = exec(*state, "web");
     assert_int_equal(exec_next(stream, &event, &err), -1);
-    assert_int_equal(err.code, ERR_STATE);
+    assert_int_equal(err.code, ERR_PRECONDITION);
     assert_string_equal(err.reason, "NoRunningPod");
 }
 

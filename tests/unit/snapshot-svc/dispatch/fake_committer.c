@@ -90,7 +90,7 @@ static int begin(struct fake_committer *fake, const CommitRequest *request, stru
     struct commit *other = find_live(fake, request->pod->uid);
 
     if (other) {
-        (void)error_set(err, ERR_STATE, "commit %s works on this pod", other->key);
+        (void)error_set(err, ERR_PRECONDITION, "commit %s works on this pod", other->key);
         return error_reason(err, "CommitSuperseded");
     }
     struct commit *commit = xcalloc(1, sizeof(*commit));
@@ -318,11 +318,11 @@ static int release(struct fake_committer *fake, const char *key, struct error *e
     if (fake->loses_holds && commit->state == HOLDING)
         commit->state = EXPIRED;
     if (commit->state == EXPIRED) {
-        (void)error_set(err, ERR_STATE, "the containers run again");
+        (void)error_set(err, ERR_PRECONDITION, "the containers run again");
         return error_reason(err, "HoldExpired");
     }
     if (commit->state != HOLDING && commit->state != KILLED)
-        return error_set(err, ERR_STATE, "commit %s is not held", key);
+        return error_set(err, ERR_PRECONDITION, "commit %s is not held", key);
     commit->state = KILLED;
     fake->seen.pod_is_killed = true;
     return 0;

@@ -396,7 +396,7 @@ static void a_node_that_stays_full_fails_with_its_reason(void **state)
 {
     struct fixture *fixture = *state;
 
-    fake_committer_refuses(fixture->agent, 1000, ERR_STATE, "CommitSuperseded");
+    fake_committer_refuses(fixture->agent, 1000, ERR_PRECONDITION, "CommitSuperseded");
     follow(fixture, KEY, 200);
     assert_fails_with(fixture, KEY, "CommitSuperseded");
     assert_true(fake_committer_seen(fixture->agent).commit_calls > 1);
@@ -494,7 +494,7 @@ static void a_hold_that_ran_out_fails_the_view(void **state)
 
     hold(fixture);
     fake_committer_hold_runs_out(fixture->agent, KEY);
-    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, &err), &err, ERR_STATE, KEY);
+    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, &err), &err, ERR_PRECONDITION, KEY);
     assert_fails_with(fixture, KEY, "HoldExpired");
 }
 

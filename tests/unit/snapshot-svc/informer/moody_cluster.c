@@ -99,7 +99,7 @@ static int watch_run(struct cluster_watch *handle, cluster_watch_fn *fn, void *s
         return -1; /* as the inner one ended */
     if (!expired)
         return error_set(err, ERR_UNAVAILABLE, "the watch has a bad mood");
-    (void)error_set(err, ERR_STATE, "too old resource version");
+    (void)error_set(err, ERR_PRECONDITION, "too old resource version");
     return error_reason(err, "Expired");
 }
 

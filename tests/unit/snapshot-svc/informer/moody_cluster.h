@@ -27,7 +27,7 @@ void moody_init(struct moody_cluster *moody, struct cluster *inner);
 void moody_done(struct moody_cluster *moody);
 
 void moody_gate(struct moody_cluster *moody, bool closed);
-/* Ends the watch under way, if there is one: ERR_UNAVAILABLE, or ERR_STATE "Expired". */
+/* Ends the watch under way, if there is one: ERR_UNAVAILABLE, or ERR_PRECONDITION "Expired". */
 void moody_break(struct moody_cluster *moody, bool expired);
 void moody_fail_lists(struct moody_cluster *moody, unsigned count);
 unsigned moody_lists(struct moody_cluster *moody);

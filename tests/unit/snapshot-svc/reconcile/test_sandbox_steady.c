@@ -445,7 +445,7 @@ static void the_api_admits_and_refuses_with_the_contracts_words(void **state)
             const char *got = answer < 0 ? err.text : admitted == ADMIT_BRIDGE ? "bridge" : "patch";
             if (!strstr(got, want))
                 fail_msg("%s of %s: want %s, got %s", resume ? "resume" : "pause", rows[i].phase, want, got);
-            assert_int_equal(err.code, answer < 0 ? ERR_STATE : ERR_NONE);
+            assert_int_equal(err.code, answer < 0 ? ERR_PRECONDITION : ERR_NONE);
         }
         if (rows[i].condition)
             condition_remove(&sandbox.status.conditions, rows[i].condition);

@@ -148,7 +148,7 @@ static void a_version_that_the_log_has_forgotten_is_expired(void **state)
     for (int i = 0; i < 2; i++) {
         struct watcher *watcher = watcher_start(kit->cluster, KIND_BATCH_SANDBOX, NS, versions[i]);
         struct error end = watcher_wait_end(watcher);
-        assert_int_equal(end.code, ERR_STATE);
+        assert_int_equal(end.code, ERR_PRECONDITION);
         assert_string_equal(end.reason, "Expired");
         watcher_stop(watcher);
     }
