@@ -1,5 +1,6 @@
-/* commits_priv.h - the table's insides, shared by commits.c (calls), hold.c (the ways out of a hold),
- * supervise.c (time) and settle.c (start-up). */
+/* commits_priv.h - the table's insides, shared by commits.c (the table, open and close), start.c (begin, run, wait),
+ * release.c (what ends a commit from outside), hold.c (the ways out of a hold), supervise.c (time) and settle.c
+ * (start-up). */
 #pragma once
 
 #include <pthread.h>
@@ -62,11 +63,18 @@ void commits_unlock(struct commits *commits);
 /* Waits for `changed`, at most until a point in monotonic time. */
 void commits_wait_until(struct commits *commits, int64_t monotonic_ms);
 
+void commits_wake(struct commits *commits); /* everybody who waits for `changed` */
+
 struct commit *commits_find(struct commits *commits, const char *key); /* lock held; borrowed */
 void commits_insert(struct commits *commits, struct commit *commit);   /* lock held; takes the reference */
 void commits_unlink(struct commits *commits, struct commit *commit); /* lock held; gives the reference back */
 struct commit *commit_new(struct commits *commits, struct commit_request *request);
 void commit_drop_locked(struct commit *commit); /* unref with the lock held */
+
+bool commit_is_live(const struct commit *commit); /* lock held: RUNNING, or frozen for its pause */
+/* Lock held: does it work on this pod, named by uid, or by namespace and name? */
+bool commit_has_pod(const struct commit *commit, const char *uid, const char *ns, const char *name);
+void commit_wait_idle(struct commit *commit); /* lock held; until nobody works on it outside the lock */
 
 void commit_be_expired(struct commit *commit); /* lock held; state and error */
 
