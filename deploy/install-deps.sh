@@ -13,9 +13,9 @@ build=(gcc libc6-dev cmake ninja-build ccache pkg-config
        libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev protobuf-compiler
        libcurl4-openssl-dev libmicrohttpd-dev libjansson-dev libssl-dev libzstd-dev zlib1g-dev
        libsqlite3-dev uthash-dev libcmocka-dev)
-run=(containerd runc containernetworking-plugins docker-registry umoci skopeo busybox-static
+run=(containerd runc containernetworking-plugins docker-registry umoci busybox-static
      curl ca-certificates jq iproute2 iptables util-linux procps)
-test=(apache2-utils attr acl libcap2-bin openssl clang-format git python3)
+test=(apache2-utils openssl clang-format git libarchive-tools python3)
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
 
