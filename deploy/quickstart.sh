@@ -186,7 +186,7 @@ if [ -n "$keep" ]; then
     note "curl -X POST -H \"OPEN-SANDBOX-API-KEY: \$OPEN_SANDBOX_API_KEY\" http://localhost:$STACK_REST_PORT/v1/sandboxes/$id/pause"
     note "curl -X POST -H \"OPEN-SANDBOX-API-KEY: \$OPEN_SANDBOX_API_KEY\" http://localhost:$STACK_REST_PORT/v1/sandboxes/$id/resume"
     note "tail -f $dir/log/*.log"
-    note "deploy/quickstart.sh --stop"
+    note "STASIS_DIR=$dir deploy/quickstart.sh --stop"
 else
     step "Delete the sandbox"
     timed "delete" delete_sandbox
