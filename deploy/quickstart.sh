@@ -59,7 +59,7 @@ step "Install what is missing (Debian packages)"
 deploy/install-deps.sh build run
 step "Build"
 # What was compiled once, in whichever clone, is not compiled again.
-export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache} CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/ccache} CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
 mkdir -p build
 if ! { cmake --preset release -DCMAKE_C_COMPILER_LAUNCHER=ccache && cmake --build --preset release --target committer-agent snapshot-svc lifecycle-svc stasisctl; } >build/quickstart.log 2>&1; then
     tail -n 30 build/quickstart.log >&2

@@ -66,7 +66,7 @@ run_part() { # preset, label
 }
 
 # What was compiled once, in whichever clone, is not compiled again.
-export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache} CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/ccache} CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
 for preset in "${presets[@]}"; do
     mkdir -p "build/$preset"
     log="build/$preset/build.log"
