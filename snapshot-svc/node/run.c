@@ -169,7 +169,7 @@ int node_run_pod(struct node *node, const json_t *pod, int64_t *ret_wait_ms, str
     if (make_request(node, pod, &request, err) < 0 || agent_run_pod(node, request, &seen, err) < 0)
         return err->code == ERR_CANCELLED ? 0 : start_failed(node, pod, *err, ret_wait_ms, err);
     table_start_worked(node->table, request->pod->uid);
-    table_note_seen(node->table, seen);
+    table_note_started(node->table, seen);
     log_info("pod started", log_str("pod", request->pod->name),
              log_i64("elapsed_ms", clock_monotonic_ms() - begun_ms));
     return node_mirror(node, pod, seen, err);

@@ -19,6 +19,7 @@ struct entry {
     struct rpc_stream *call; /* borrowed while its worker waits for it */
     enum call_kind call_kind;
     bool is_cancelled; /* the call, by us */
+    bool is_over;      /* the watch has told the pod's end since the last call to start it began */
     UT_hash_handle hh;
 };
 
@@ -164,8 +165,20 @@ void table_note_seen(struct table *table, const pod_seen *seen)
                               : find_or_add(table, seen->pod->uid, seen->pod->namespace_, seen->pod->name);
     if (entry) {
         entry->is_listed = true;
+        entry->is_over = is_gone || seen->state == OPENSANDBOX__COMMITTER__V1__POD_STATE__ENDED;
         see(entry, is_gone ? NULL : pod_seen_copy(seen));
         drop_if_unknown(table, entry);
+    }
+    pthread_mutex_unlock(&table->lock);
+}
+
+void table_note_started(struct table *table, const pod_seen *seen)
+{
+    pthread_mutex_lock(&table->lock);
+    struct entry *entry = find(table, seen->pod->uid);
+    if (entry && !entry->is_over) {
+        entry->is_listed = true;
+        see(entry, pod_seen_copy(seen));
     }
     pthread_mutex_unlock(&table->lock);
 }
@@ -283,6 +296,8 @@ bool table_call_begin(struct table *table, const char *uid, enum call_kind kind,
         entry->call = stream;
         entry->call_kind = kind;
         entry->is_cancelled = false;
+        if (kind == CALL_START)
+            entry->is_over = false;
     }
     pthread_mutex_unlock(&table->lock);
     return may;

@@ -26,6 +26,8 @@ void table_note_unstored(struct table *table, const char *uid);
 
 /* Copies. A pod that is GONE is as one never seen. */
 void table_note_seen(struct table *table, const pod_seen *seen);
+/* The same for the answer to a start. The watch is another stream: an end that it told since the call began is newer. */
+void table_note_started(struct table *table, const pod_seen *seen);
 /* A list of all pods begins, and ends: who was not in it is gone. Between a loss of the agent and the end of the next
  * list nothing is known for sure. */
 void table_list_begin(struct table *table);

@@ -29,7 +29,10 @@ static bool knows(struct table *table, const char *uid)
     return table_get(table, uid, &facts);
 }
 
-static void see(struct table *table, const char *uid, Opensandbox__Committer__V1__PodState pod_state)
+typedef void note_fn(struct table *table, const pod_seen *seen);
+
+static void note(struct table *table, note_fn *fn, const char *uid,
+                 Opensandbox__Committer__V1__PodState pod_state)
 {
     pod_seen seen = OPENSANDBOX__COMMITTER__V1__POD__INIT;
     Opensandbox__Committer__V1__PodRef ref = OPENSANDBOX__COMMITTER__V1__POD_REF__INIT;
@@ -39,10 +42,23 @@ static void see(struct table *table, const char *uid, Opensandbox__Committer__V1
     ref.name = "web-0";
     seen.pod = &ref;
     seen.state = pod_state;
-    table_note_seen(table, &seen);
+    fn(table, &seen);
+}
+
+static void see(struct table *table, const char *uid, Opensandbox__Committer__V1__PodState pod_state)
+{
+    note(table, table_note_seen, uid, pod_state);
+}
+
+static int state_of(struct table *table, const char *uid)
+{
+    SCOPED_POD_FACTS struct pod_facts facts = {0};
+    assert_true(table_get(table, uid, &facts));
+    return facts.seen ? (int)facts.seen->state : (int)OPENSANDBOX__COMMITTER__V1__POD_STATE__GONE;
 }
 
 #define READY OPENSANDBOX__COMMITTER__V1__POD_STATE__READY
+#define ENDED OPENSANDBOX__COMMITTER__V1__POD_STATE__ENDED
 #define GONE  OPENSANDBOX__COMMITTER__V1__POD_STATE__GONE
 
 /* A law: a pod that neither side knows takes no memory. */
@@ -149,6 +165,34 @@ static void each_failure_waits_longer_until_a_start_works(void **state)
     assert_int_equal(facts.wait_ms, 0);
 }
 
+/* Nothing would ever correct it: the end is told once. */
+static void an_end_that_the_watch_told_first_outlives_the_answer_to_the_start(void **state)
+{
+    static const Opensandbox__Committer__V1__PodState ends[] = {ENDED, GONE};
+    struct table *table = *state;
+
+    table_note_stored(table, "u", "test", "web-0", false);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        assert_true(table_call_begin(table, "u", CALL_START, some_call));
+        assert_false(table_call_end(table, "u"));
+        see(table, "u", ends[i]);
+        note(table, table_note_started, "u", READY);
+        assert_int_equal(state_of(table, "u"), ends[i]);
+    }
+}
+
+static void a_start_is_believed_after_an_end_from_before_it(void **state)
+{
+    struct table *table = *state;
+
+    table_note_stored(table, "u", "test", "web-0", false);
+    see(table, "u", ENDED);
+    assert_true(table_call_begin(table, "u", CALL_START, some_call));
+    assert_false(table_call_end(table, "u"));
+    note(table, table_note_started, "u", READY);
+    assert_int_equal(state_of(table, "u"), READY);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -160,6 +204,8 @@ int main(void)
         TEST(a_closed_table_begins_no_call),
         TEST(a_list_is_the_truth_only_once_it_has_ended),
         TEST(each_failure_waits_longer_until_a_start_works),
+        TEST(an_end_that_the_watch_told_first_outlives_the_answer_to_the_start),
+        TEST(a_start_is_believed_after_an_end_from_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
