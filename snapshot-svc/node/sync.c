@@ -188,10 +188,32 @@ static int finish(struct node *node, const json_t *pod, struct error *err)
     return 0;
 }
 
+/* 1: it is, -1: nobody can say. The cache shows one namespace; after --namespace was changed, the pods of the other one are still
+ * in the store, and here. */
+static int is_in_store(struct node *node, const char *uid, const struct pod_facts *facts, struct error *err)
+{
+    SCOPED(json) json_t *fresh = NULL;
+
+    if (cluster_get(node->service->cluster, KIND_POD, facts->ns, facts->name, &fresh, err) == 0)
+        return strcmp(json_path_string(fresh, "metadata.uid"), uid) == 0;
+    if (err->code != ERR_NOT_FOUND && err->code != ERR_INVALID) /* a name that is none cannot exist */
+        return error_wrap(err, "looking for pod %s/%s", facts->ns, facts->name);
+    error_clear(err);
+    return 0;
+}
+
 static int stop_orphan(struct node *node, const char *uid, const struct pod_facts *facts, struct error *err)
 {
     if (!facts->seen || !facts->agent_known)
         return 0;
+    int kept = is_in_store(node, uid, facts, err);
+    if (kept < 0)
+        return -1;
+    if (kept) {
+        log_warn("leaving a pod of another namespace alone", log_str("namespace", facts->ns),
+                 log_str("uid", uid));
+        return 0;
+    }
     log_warn("stopping a pod that the store does not know", log_str("pod", facts->name), log_str("uid", uid));
     return end_pod(node, uid, ORPHAN_GRACE_MS, err);
 }

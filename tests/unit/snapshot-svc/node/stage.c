@@ -24,6 +24,7 @@ struct stage *stage_new(void)
 
     stage->kit = local_kit_new();
     stage->kit->options.node = stage->node_name = "here";
+    stage->kit->options.ns = stage->ns = "test";
     stage->retry_first_ms = 20;
     snprintf(stage->volumes_dir, sizeof(stage->volumes_dir), "%s/volumes", stage->kit->folder);
     snprintf(stage->agent_socket, sizeof(stage->agent_socket), "%s/agent.sock", stage->kit->folder);
@@ -61,7 +62,8 @@ static void note_update(void *self, struct object *old, struct object *object)
 static void make_informers(struct stage *stage)
 {
     for (enum cluster_kind kind = KIND_BATCH_SANDBOX; kind <= KIND_POD; kind++) {
-        const struct informer_options options = {.cluster = stage->kit->cluster, .kind = kind, .ns = "test"};
+        const struct informer_options options = {
+            .cluster = stage->kit->cluster, .kind = kind, .ns = stage->ns};
         stage->service.informers[kind] = informer_new(&options);
         informer_subscribe(stage->service.informers[kind], &(struct informer_handler){.added = note_change,
                                                                                       .updated = note_update,
@@ -92,8 +94,10 @@ void stage_start(struct stage *stage)
     struct error err = {0};
 
     local_kit_open(stage->kit);
-    stage->service = (struct service){
-        .cluster = stage->kit->cluster, .ns = "test", .agents = agents_new(), .node_name = stage->node_name};
+    stage->service = (struct service){.cluster = stage->kit->cluster,
+                                      .ns = stage->ns,
+                                      .agents = agents_new(),
+                                      .node_name = stage->node_name};
     agents_add(stage->service.agents, stage->node_name, agent);
     make_informers(stage);
     if (!stage->without_node)

@@ -101,6 +101,27 @@ static void pods_outlive_a_change_of_the_nodes_name(void **state)
     await_phase(stage, "web-0", "Succeeded");
 }
 
+static void pods_outlive_a_change_of_the_namespace_and_back(void **state)
+{
+    struct stage *stage = *state;
+
+    create_running(stage, "web-0");
+    stage_stop(stage);
+    stage->kit->options.ns = stage->ns = "elsewhere";
+    stage_start(stage);
+    for (int i = 0; i < 3; i++) { /* the agent's list was worked through, and news of it */
+        SCOPED(string) char *uid = xasprintf("3f6c-orphan-%d", i);
+        fake_runtime_add(stage->runtime, uid, "elsewhere", uid);
+        fake_runtime_await_stops(stage->runtime, uid, 1);
+    }
+    stage_stop(stage);
+    stage->kit->options.ns = stage->ns = "test";
+    stage_start(stage);
+    create_running(stage, "other-0"); /* the list of the agent was worked through */
+    fake_runtime_exit(stage->runtime, "web-0", 0, "Completed");
+    await_phase(stage, "web-0", "Succeeded");
+}
+
 static void an_image_that_cannot_be_pulled_is_told_and_tried_again_until_it_can(void **state)
 {
     struct stage *stage = *state;
@@ -536,6 +557,7 @@ int main(void)
         TEST(a_new_pod_is_started_and_becomes_ready),
         TEST(a_pod_of_a_node_that_does_not_exist_is_lost_and_can_be_deleted),
         TEST(pods_outlive_a_change_of_the_nodes_name),
+        TEST(pods_outlive_a_change_of_the_namespace_and_back),
         TEST(an_image_that_cannot_be_pulled_is_told_and_tried_again_until_it_can),
         UNSTARTED(the_first_failed_pull_is_told_before_any_back_off),
         TEST(a_name_that_is_no_image_is_told_as_such),
