@@ -10,6 +10,10 @@
 /* serve.c - the daemon: wires the agent to its gRPC door and to the operations server, and unwires in the
  * right order. */
 
+/* RunPod and StopPod take as long as pulls and grace periods do; Release and Cancel must never wait for them. Threads are
+ * made when they are needed. */
+enum { RPC_WORKERS = 64 };
+
 struct daemon {
     struct agent agent;
     struct node *node; /* NULL without --node-runtime */
@@ -57,7 +61,7 @@ static int start_node(struct daemon *daemon, const struct settings *settings, st
 
 static int start_rpc(struct daemon *daemon, const struct settings *settings, struct error *err)
 {
-    const struct rpc_server_options options = {0};
+    const struct rpc_server_options options = {.workers = RPC_WORKERS};
 
     daemon->committer = (struct committer_service){.commits = daemon->agent.commits,
                                                    .commit_timeout_ms = settings->commit_timeout_ms,

@@ -59,8 +59,8 @@ void commit_wake(struct commit *commit);
 
 enum commit_release { COMMIT_RELEASE_THAW, COMMIT_RELEASE_KILL };
 
-/* Idempotent. ERR_NOT_FOUND, CommitLost: no such key. ERR_PRECONDITION: KILL of a commit that still runs, failed, or
- * was never held; with reason HoldExpired when its containers have run since. */
+/* Idempotent. ERR_NOT_FOUND, CommitLost: no such key. ERR_PRECONDITION: KILL of a commit that is not finished yet; with
+ * reason HoldExpired when its containers run, because the hold ended, it failed, or it never held them. */
 int commits_release(struct commits *commits, const char *key, enum commit_release how, struct error *err);
 
 /* Ends the commit and thaws; waits until that is done. Unknown keys are fine; what is being killed, or was, stays so.

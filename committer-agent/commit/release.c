@@ -19,7 +19,7 @@ static int refuse_kill(const struct commit *commit, struct error *err)
         [COMMIT_IS_FAILED] = "failed, and its containers run",
     };
     (void)error_set(err, ERR_PRECONDITION, "commit %s %s", commit->request->key, why[commit->state]);
-    return commit->state == COMMIT_IS_EXPIRED ? error_reason(err, "HoldExpired") : -1;
+    return commit->state == COMMIT_IS_RUNNING ? -1 : error_reason(err, "HoldExpired"); /* they all run */
 }
 
 /* Lock held. */
