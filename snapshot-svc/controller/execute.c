@@ -149,7 +149,7 @@ static int carry_out(const struct execution *execution, const struct action *act
         dispatcher_commit(dispatcher, action);
         return 0;
     case ACTION_RELEASE_KILL:
-        return dispatcher_release_kill(dispatcher, action->node, action->commit_key, err);
+        return dispatcher_release_kill(dispatcher, action->node, action->commit_key, action->pod_uid, err);
     case ACTION_CANCEL:
         return dispatcher_cancel(dispatcher, action->node, action->commit_key, err);
     case ACTION_EVENT:

@@ -305,15 +305,34 @@ static void note_lost_hold(struct dispatcher *dispatcher, const char *node, cons
     pthread_mutex_unlock(&dispatcher->lock);
 }
 
-int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, const char *key,
-                            struct error *err)
+/* The agent lost its journal while it held the pod: nobody else will ever thaw it. A pod that is gone is fine. */
+static int thaw_pod(struct dispatcher *dispatcher, const char *node, const char *pod_uid, struct error *err)
 {
+    Opensandbox__Committer__V1__UnpauseRequest request = OPENSANDBOX__COMMITTER__V1__UNPAUSE_REQUEST__INIT;
+    Opensandbox__Committer__V1__PodRef pod = OPENSANDBOX__COMMITTER__V1__POD_REF__INIT;
+
+    pod.uid = (char *)pod_uid; /* only read */
+    request.pod = &pod;
+    if (call_agent(dispatcher, node, "Unpause", &request.base, err) == 0 || err->code == ERR_NOT_FOUND)
+        return 0;
+    return error_wrap(err, "thawing pod %s, whose commit the agent on node %s forgot", pod_uid, node);
+}
+
+int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, const char *key,
+                            const char *pod_uid, struct error *err)
+{
+    struct error thawing;
+
     Opensandbox__Committer__V1__ReleaseRequest request = OPENSANDBOX__COMMITTER__V1__RELEASE_REQUEST__INIT;
 
     request.key = (char *)key; /* only read */
     request.action = OPENSANDBOX__COMMITTER__V1__RELEASE_ACTION__KILL;
     if (call_agent(dispatcher, node, "Release", &request.base, err) == 0)
         return 0;
+    if (err->code == ERR_NOT_FOUND && thaw_pod(dispatcher, node, pod_uid, &thawing) < 0) {
+        *err = thawing;
+        return -1;
+    }
     note_lost_hold(dispatcher, node, key, err);
     return error_wrap(err, "releasing commit %s on node %s", key, node);
 }

@@ -53,9 +53,11 @@ DEFINE_FREEP(dispatcher, struct dispatcher, dispatcher_free)
 void dispatcher_commit(struct dispatcher *dispatcher, const struct action *commit);
 
 /* ACTION_RELEASE_KILL: waits for the agent. A hold that ran out or a key that the agent does not know fails
- * the view as well (HoldExpired, CommitLost). Errors: ERR_PRECONDITION, ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_TIMEOUT. */
+ * the view as well (HoldExpired, CommitLost). An agent without the key has no record of what it froze, so the pod is
+ * thawed first; until that is done the view stays and the call is to be repeated.
+ * Errors: ERR_PRECONDITION, ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_TIMEOUT. */
 int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, const char *key,
-                            struct error *err);
+                            const char *pod_uid, struct error *err);
 
 /* ACTION_CANCEL: stops following and waits for the agent to have ended the commit. The view is then FAILED
  * with CommitCancelled, unless it had an outcome. ERR_UNAVAILABLE, ERR_TIMEOUT: tried again in the background. */

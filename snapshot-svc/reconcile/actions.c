@@ -88,6 +88,12 @@ void act_on_commit(struct plan *plan, enum action_type type, const char *node, c
     action->commit_key = copy(commit_key);
 }
 
+void act_release_kill(struct plan *plan, const char *node, const char *commit_key, const char *pod_uid)
+{
+    act_on_commit(plan, ACTION_RELEASE_KILL, node, commit_key);
+    plan->actions[plan->count - 1].pod_uid = copy(pod_uid);
+}
+
 void plan_append(struct plan *plan, struct plan *from)
 {
     if (from->requeue_at_ms)

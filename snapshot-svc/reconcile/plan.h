@@ -8,25 +8,29 @@
  *
  * What the executor promises for each action:
  *   PATCH, PATCH_STATUS  `body` is a merge patch of the whole object: {"metadata":{...},"spec":{...}} or
- * {"status":{...}}. A plan holds at most one write with a resourceVersion per object, so versions need no
- * chaining. ERR_CONFLICT: plan again on a fresh read. CREATE               names are derived, never random.
- * ERR_EXISTS is success when the object that is there has the same controller owner (uid) as `body`;
- * otherwise it is an error. So a cache that has not seen the object yet does no harm, and no expectations are
- * kept. Any other refusal (ERR_INVALID, ERR_DENIED, ...) posts a Warning Event with reason `on_failure` and
- * the error's text on the plan's object, when `on_failure` is set; transient errors do not. DELETE
- * ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name). COMMIT idempotent:
- * starts the commit, attaches to it, or does nothing while it is being followed. The dispatcher keeps trying
- * while the agent cannot be reached, has no slot, or another commit works on the pod, until deadline_ms; then
- * the view is FAILED with reason AgentUnreachable (or the agent's). Each change of the view wakes the
- * snapshot's key and that of its sandbox, progress at most once a second. RELEASE_KILL         repeatable: a
- * key that was already released with KILL is success. When the hold ran out or the agent never heard of the
- * key, it fails and the view becomes FAILED with HoldExpired or CommitLost, so the pod that follows in the
- * plan is not deleted. CANCEL               an unknown key is success. EVENT                best effort: a
- * failing one neither stops the plan nor retries it.
+ *                        {"status":{...}}. A plan holds at most one write with a resourceVersion per object, so
+ *                        versions need no chaining. ERR_CONFLICT: plan again on a fresh read.
+ *   CREATE               names are derived, never random. ERR_EXISTS is success when the object that is there has
+ *                        the same controller owner (uid) as `body`; otherwise it is an error. So a cache that has
+ *                        not seen the object yet does no harm, and no expectations are kept. Any other refusal
+ *                        (ERR_INVALID, ERR_DENIED, ...) posts a Warning Event with reason `on_failure` and the
+ *                        error's text on the plan's object, when `on_failure` is set; transient errors do not.
+ *   DELETE               ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name).
+ *   COMMIT               idempotent: starts the commit, attaches to it, or does nothing while it is being followed.
+ *                        The dispatcher keeps trying while the agent cannot be reached, has no slot, or another
+ *                        commit works on the pod, until deadline_ms; then the view is FAILED with reason
+ *                        AgentUnreachable (or the agent's). Each change of the view wakes the snapshot's key and
+ *                        that of its sandbox, progress at most once a second.
+ *   RELEASE_KILL         repeatable: a key that was already released with KILL is success. When the hold ran out or
+ *                        the agent does not know the key (then the pod is thawed first), it fails and the view
+ *                        becomes FAILED with HoldExpired or CommitLost, so the pod that follows in the plan is not
+ *                        deleted.
+ *   CANCEL               an unknown key is success.
+ *   EVENT                best effort: a failing one neither stops the plan nor retries it.
  *
- * Which keys to wake: a pod wakes its owner and every unfinished snapshot of that sandbox; a snapshot wakes
- * the sandbox named by spec.sandboxName and the other unfinished snapshots of that sandbox; a sandbox wakes
- * its snapshots. */
+ * Which keys to wake: a pod wakes its owner and every unfinished snapshot of that sandbox; a snapshot wakes the
+ * sandbox named by spec.sandboxName and the other unfinished snapshots of that sandbox; a sandbox wakes its
+ * snapshots. */
 #pragma once
 
 #include <jansson.h>
@@ -66,7 +70,7 @@ struct action {
 
     char *node;                        /* COMMIT, RELEASE_KILL, CANCEL: whose agent */
     char *commit_key;                  /* same */
-    char *pod_ns, *pod_name, *pod_uid; /* COMMIT */
+    char *pod_ns, *pod_name, *pod_uid; /* COMMIT; RELEASE_KILL: pod_uid */
     struct commit_target *targets;     /* COMMIT */
     size_t target_count;
     bool hold; /* COMMIT: stay frozen until released (pause), or thaw after the capture (live snapshot) */

@@ -229,7 +229,7 @@ static void release_pod(struct sandbox_pass *pass, const struct pod *pod)
         return;
     }
     SCOPED(string) char *key = sandboxsnapshot_commit_key(snapshot, snapshot->status.attempts);
-    act_on_commit(&pass->after, ACTION_RELEASE_KILL, snapshot->status.source_node_name, key);
+    act_release_kill(&pass->after, snapshot->status.source_node_name, key, pod->meta.uid);
     act_delete(&pass->after, object, KILLED_GRACE_S);
 }
 

@@ -33,6 +33,7 @@ struct fake_committer {
     struct commit *commits;
     enum fake_plan plan;
     bool loses_holds;
+    bool forgets, refuses_unpause;
     unsigned refusals, breaks, followers;
     enum error_code refusal_code;
     const char *refusal_reason;
@@ -311,7 +312,7 @@ static int release(struct fake_committer *fake, const char *key, struct error *e
     struct commit *commit = find(fake, key);
 
     fake->seen.releases++;
-    if (!commit) {
+    if (!commit || fake->forgets) {
         (void)error_set(err, ERR_NOT_FOUND, "no commit %s", key);
         return error_reason(err, "CommitLost");
     }
@@ -365,7 +366,27 @@ static int handle_cancel(struct rpc_call *call, const void *request_message, voi
     return ask_gate(fake, err);
 }
 
+static int handle_unpause(struct rpc_call *call, const void *request_message, void *response,
+                          struct error *err)
+{
+    struct fake_committer *fake = rpc_self(call);
+    const Opensandbox__Committer__V1__UnpauseRequest *request = request_message;
+
+    (void)response; /* nobody asks how many */
+    if (ask_gate(fake, err) < 0)
+        return -1;
+    pthread_mutex_lock(&fake->lock);
+    bool refused = fake->refuses_unpause;
+    if (!refused)
+        (void)snprintf(fake->seen.unpaused_pod, sizeof(fake->seen.unpaused_pod), "%s", request->pod->uid);
+    pthread_mutex_unlock(&fake->lock);
+    if (refused)
+        return error_set(err, ERR_UNAVAILABLE, "containerd is away");
+    return ask_gate(fake, err);
+}
+
 static const struct rpc_method methods[] = {
+    {.name = "Unpause", .unary = handle_unpause},
     {.name = "Commit", .stream = handle_commit, .endless = true},
     {.name = "Release", .unary = handle_release},
     {.name = "Cancel", .unary = handle_cancel},
@@ -495,6 +516,20 @@ void fake_committer_hold_runs_out(struct fake_committer *fake, const char *key)
 {
     say_about(fake, key)->state = EXPIRED;
     said(fake);
+}
+
+void fake_committer_forgets(struct fake_committer *fake)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->forgets = true;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_committer_refuses_unpause(struct fake_committer *fake, bool refuses)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->refuses_unpause = refuses;
+    pthread_mutex_unlock(&fake->lock);
 }
 
 void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_calls)

@@ -37,6 +37,11 @@ void fake_committer_hold_runs_out(struct fake_committer *fake, const char *key);
 /* From now on each hold has run out by the time its Release comes. */
 void fake_committer_loses_holds(struct fake_committer *fake);
 
+/* From now on it knows no key any more, as one that lost its state folder. */
+void fake_committer_forgets(struct fake_committer *fake);
+/* Unpause fails with UNAVAILABLE while it is on. */
+void fake_committer_refuses_unpause(struct fake_committer *fake, bool refuses);
+
 /* Each blocks until it is so. */
 void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_calls);
 void fake_committer_await_followers(struct fake_committer *fake, unsigned streams);
@@ -51,6 +56,7 @@ struct fake_seen {
     char hold[32];           /* of the last Commit: "hold" or "thaw" */
     bool pod_is_killed;      /* of the last commit: by Release */
     char digest[80];         /* of the last success */
+    char unpaused_pod[64];   /* uid of the last Unpause that was not refused */
 };
 struct fake_seen fake_committer_seen(struct fake_committer *fake);
 

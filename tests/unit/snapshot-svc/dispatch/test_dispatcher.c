@@ -11,6 +11,7 @@
 
 #define KEY          "uid-1.1"
 #define NODE         "node-a"
+#define POD_UID      "pod-uid-1"
 #define SOON_MS      (20 * 1000) /* a deadline that no test reaches */
 #define TOLD_MAX     512
 #define DOCKERCONFIG "{\"auths\":{}}"
@@ -481,8 +482,8 @@ static void a_held_pod_is_killed_and_asking_again_is_fine(void **state)
     struct error err = {0};
 
     hold(fixture);
-    assert_ok(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, &err), &err);
-    assert_ok(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, &err), &err);
+    assert_ok(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, POD_UID, &err), &err);
+    assert_ok(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, POD_UID, &err), &err);
     assert_true(fake_committer_seen(fixture->agent).pod_is_killed);
     assert_int_equal(state_of(fixture, KEY), COMMIT_SUCCEEDED);
 }
@@ -494,7 +495,8 @@ static void a_hold_that_ran_out_fails_the_view(void **state)
 
     hold(fixture);
     fake_committer_hold_runs_out(fixture->agent, KEY);
-    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, &err), &err, ERR_PRECONDITION, KEY);
+    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, POD_UID, &err), &err,
+                 ERR_PRECONDITION, KEY);
     assert_fails_with(fixture, KEY, "HoldExpired");
 }
 
@@ -503,7 +505,26 @@ static void a_commit_that_the_agent_forgot_fails_the_view_even_after_a_restart_o
     struct fixture *fixture = *state;
     struct error err = {0};
 
-    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, &err), &err, ERR_NOT_FOUND, KEY);
+    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, POD_UID, &err), &err, ERR_NOT_FOUND,
+                 KEY);
+    assert_fails_with(fixture, KEY, "CommitLost");
+    assert_string_equal(fake_committer_seen(fixture->agent).unpaused_pod, POD_UID);
+}
+
+static void a_forgotten_pod_that_cannot_be_thawed_yet_is_asked_for_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+
+    hold(fixture);
+    fake_committer_forgets(fixture->agent);
+    fake_committer_refuses_unpause(fixture->agent, true);
+    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, POD_UID, &err), &err,
+                 ERR_UNAVAILABLE, POD_UID);
+    assert_int_equal(state_of(fixture, KEY), COMMIT_SUCCEEDED);
+    fake_committer_refuses_unpause(fixture->agent, false);
+    assert_fails(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, POD_UID, &err), &err, ERR_NOT_FOUND,
+                 KEY);
     assert_fails_with(fixture, KEY, "CommitLost");
 }
 
@@ -514,7 +535,7 @@ static void an_unreachable_agent_does_not_fail_the_view(void **state)
 
     hold(fixture);
     fake_committer_stop(fixture->agent);
-    assert_int_equal(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, &err), -1);
+    assert_int_equal(dispatcher_release_kill(fixture->dispatcher, NODE, KEY, POD_UID, &err), -1);
     assert_true(error_is_transient(err.code));
     assert_int_equal(state_of(fixture, KEY), COMMIT_SUCCEEDED);
 }
@@ -675,6 +696,7 @@ int main(void)
         WITH_AGENT(a_held_pod_is_killed_and_asking_again_is_fine),
         WITH_AGENT(a_hold_that_ran_out_fails_the_view),
         WITH_AGENT(a_commit_that_the_agent_forgot_fails_the_view_even_after_a_restart_of_ours),
+        WITH_AGENT(a_forgotten_pod_that_cannot_be_thawed_yet_is_asked_for_again),
         WITH_AGENT(an_unreachable_agent_does_not_fail_the_view),
         WITH_AGENT(a_cancelled_commit_is_followed_no_more),
         WITH_AGENT(an_unknown_key_can_be_cancelled),
