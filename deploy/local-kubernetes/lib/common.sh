@@ -29,3 +29,19 @@ progress() { printf '%4ds  %s\n' "$SECONDS" "$*"; }
 usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
 
 needs_root() { [ "$(id -u)" = 0 ] || die "run it as root: it starts containers and network namespaces"; }
+
+needs_programs()
+{
+    local program
+    for program in "$@"; do
+        command -v "$program" >/dev/null || die "$program is not installed; run: deploy/install-deps.sh kubernetes"
+    done
+}
+
+needs_build()
+{
+    local program
+    for program in "$KUBERNETES_BIN/kubelet" "$KUBERNETES_TOOLS/kubectl"; do
+        [ -x "$program" ] || die "$program is not there; run: deploy/local-kubernetes/build"
+    done
+}
