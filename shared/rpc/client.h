@@ -14,6 +14,7 @@
 struct rpc_channel;
 struct rpc_stream;
 struct rpc_call;
+struct rpc_tls;
 
 struct rpc_channel_options {
     const char *name;       /* of the peer, for error texts: "committer-agent" */
@@ -23,10 +24,19 @@ struct rpc_channel_options {
     const char *header_key; /* metadata sent with every call ("containerd-namespace"), or NULL */
     const char *header_value;
     size_t max_message; /* bytes; 0: 16 MiB */
+
+    struct rpc_tls
+        *tls; /* rpc_tls_open() or rpc_tls_open_client(); borrowed for this call. NULL: plaintext */
+    const char
+        *server_role; /* mutual TLS: the role that the server's certificate must have, "committer-agent" */
+    const char *secure_with; /* named when TLS is missing; NULL: "--tls-dir=FOLDER" */
 };
 
-/* target: "unix:/run/x.sock" or "host:port". Never fails: connecting happens at the first call. Plaintext, so
- * a target that is neither a unix socket nor loopback answers every call with ERR_UNSUPPORTED. */
+/* target: "unix:/run/x.sock" or "host:port". Never fails: connecting happens at the first call.
+ * Unix sockets are always plaintext, whatever tls says; TCP without tls only to loopback: any other target answers
+ * every call with ERR_UNSUPPORTED. A server that we do not trust (wrong role, foreign CA, expired, other host name) is
+ * ERR_DENIED with reason PeerNotTrusted, at once; with wait_for_ready it is ERR_TIMEOUT at the deadline. A server that
+ * does not trust us hangs up: ERR_UNAVAILABLE, and its log tells why. */
 struct rpc_channel *rpc_channel_new(const char *target, const struct rpc_channel_options *options);
 void rpc_channel_free(struct rpc_channel *channel);
 

@@ -14,6 +14,7 @@
 
 struct rpc_server;
 struct rpc_call;
+struct rpc_tls;
 
 /* 0: `response` (a zero-initialised message of the right type, in the call's memory) is sent; -1: err is
  * sent. */
@@ -41,6 +42,13 @@ struct rpc_server_options {
     size_t max_message;      /* bytes, both ways; 0: 4 MiB */
     rpc_observe_fn *observe; /* or NULL */
     void *observe_self;
+
+    struct rpc_tls *tls; /* for TCP addresses, loopback too; borrowed for rpc_server_new. NULL: plaintext */
+    /* Mutual TLS: whom we serve, {"snapshot-svc", NULL}; outlives the server. Every call over TCP is checked before
+     * anything else: PERMISSION_DENIED with reason RoleNotAllowed names the role found and those wanted. */
+    const char *const *accept_roles;
+    bool insecure;           /* TCP in plaintext beyond loopback: only behind a proxy that ends TLS */
+    const char *secure_with; /* named when TLS is missing; NULL: "--tls-dir=FOLDER" */
 };
 
 struct rpc_server *rpc_server_new(const struct rpc_server_options *options);
@@ -50,7 +58,9 @@ void rpc_server_add(struct rpc_server *server, const ProtobufCServiceDescriptor 
                     const struct rpc_method *methods, void *self);
 /* "127.0.0.1:0", "unix:/run/stasis/agent.sock". A socket file is made with mode 0600 and guarded by a lock
  * file (path + ".lock"), so a live server's socket is never taken over. The umask changes for a moment: call
- * this from main, before other threads create files. Plaintext, so only unix sockets and loopback are taken.
+ * this from main, before other threads create files.
+ * Unix sockets are always plaintext; TCP is TLS when the server has tls, and then wants a numeric host ("0.0.0.0:9091",
+ * "[::]:9091"); without tls only loopback is taken.
  * *ret_port (may be NULL): the port, 0 for unix. ERR_UNAVAILABLE: another process serves there.
  * ERR_UNSUPPORTED: the address would need TLS. */
 int rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port, struct error *err);
@@ -70,8 +80,10 @@ char *rpc_strdup(struct rpc_call *call, const char *text); /* NULL gives "" */
 char *rpc_printf(struct rpc_call *call, const char *fmt, ...) PRINTF(2, 3);
 const char *rpc_header(const struct rpc_call *call, const char *key); /* request metadata; NULL absent */
 const char *rpc_method_name(const struct rpc_call *call);             /* "package.Service/Method" */
-int64_t rpc_ms_left(const struct rpc_call *call);                     /* INT64_MAX: no deadline */
-bool rpc_cancelled(const struct rpc_call *call); /* by the client, its deadline, or a stopping server */
+const char *
+rpc_call_peer_role(const struct rpc_call *call);  /* NULL: unix socket, plaintext, no certificate */
+int64_t rpc_ms_left(const struct rpc_call *call); /* INT64_MAX: no deadline */
+bool rpc_cancelled(const struct rpc_call *call);  /* by the client, its deadline, or a stopping server */
 /* Calls fn(self) once when the call is cancelled: on another thread, or on this one if that has happened
  * already, so hold no lock that fn takes. fn must not block. It replaces an earlier fn, and ends with the
  * handler; fn NULL takes it back, and when that returns fn is not running. Use it to wake what the handler
