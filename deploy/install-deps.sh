@@ -4,6 +4,7 @@
 #   deploy/install-deps.sh build     compiler and libraries
 #   deploy/install-deps.sh run       containerd, runc, registry, CNI: what the one-machine stack runs on
 #   deploy/install-deps.sh test      what tests need on top
+#   deploy/install-deps.sh images    what deploy/images/build.sh needs on top of build
 #   deploy/install-deps.sh kubernetes    what deploy/local-kubernetes is built from and runs on
 #   deploy/install-deps.sh           build and run
 #
@@ -18,23 +19,25 @@ run=(containerd runc containernetworking-plugins docker-registry umoci busybox-s
      curl ca-certificates jq iproute2 iptables util-linux procps)
 kubernetes=(gcc libc6-dev golang-1.19-go etcd-server dnsmasq-base skopeo unzip conntrack ebtables socat ethtool kmod
             apache2-utils openssl)
+images=(ca-certificates jq skopeo)
 test=(apache2-utils openssl clang-format git libarchive-tools python3)
 
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
 
 wanted=()
 [ $# -gt 0 ] || set -- build run
 for part in "$@"; do
     case "$part" in
     build) wanted+=("${build[@]}") ;;
+    images) wanted+=("${images[@]}") ;;
     run) wanted+=("${run[@]}") ;;
     kubernetes)
-        wanted+=("${run[@]}" "${kubernetes[@]}")
+        wanted+=("${run[@]}" "${images[@]}" "${kubernetes[@]}")
         command -v npm >/dev/null || wanted+=(npm) # machines that have another one keep it
         ;;
     test) wanted+=("${build[@]}" "${run[@]}" "${test[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "install-deps.sh: unknown part '$part': want build, run, kubernetes or test" >&2; exit 2 ;;
+    *) echo "install-deps.sh: unknown part '$part': want build, run, images, kubernetes or test" >&2; exit 2 ;;
     esac
 done
 
