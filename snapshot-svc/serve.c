@@ -81,6 +81,8 @@ static int open_cluster(struct daemon *daemon, struct error *err)
 {
     const struct settings *settings = daemon->settings;
 
+    if (settings->backend == CLUSTER_KUBERNETES)
+        return error_set(err, ERR_UNSUPPORTED, "--cluster=kubernetes is not built into this version");
     if (dir_ensure(settings->state_dir, 0700, err) < 0)
         return error_wrap(err, "--state-dir");
     daemon->store_path = xasprintf("%s/cluster.db", settings->state_dir);
@@ -111,7 +113,13 @@ static void make_parts(struct daemon *daemon)
         .config = {.snapshot_registry = settings->snapshot_registry,
                    .snapshot_push_secret = settings->snapshot_push_secret,
                    .resume_pull_secret = settings->resume_pull_secret,
-                   .commit_timeout_ms = settings->commit_timeout_ms},
+                   .commit_timeout_ms = settings->commit_timeout_ms,
+                   .commit_mode = settings->commit_mode,
+                   .job = {.image = settings->committer_image,
+                           .image_pull_secret = settings->job_pull_secret,
+                           .containerd_socket = settings->containerd_socket,
+                           .containerd_root = settings->containerd_root,
+                           .registry_insecure = settings->snapshot_registry_insecure}},
         .registry_insecure = settings->snapshot_registry_insecure,
         .sandbox_workers = settings->sandbox_workers,
         .snapshot_workers = settings->snapshot_workers};
@@ -161,8 +169,8 @@ static int make(struct daemon *daemon, struct error *err)
     service->ns = settings->ns;
     service->node_name = settings->node_name;
     service->metrics = metrics_new();
-    service->agents = agents_new();
-    agents_add(service->agents, settings->node_name, settings->agent_address);
+    service->agents = agents_new(NULL);
+    agents_put(service->agents, settings->node_name, settings->agent_address);
     make_informers(service);
     make_parts(daemon);
     return open_door(daemon, err);

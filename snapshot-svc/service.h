@@ -17,9 +17,11 @@ struct metrics;
 
 struct service {
     struct cluster *cluster;
-    const char *ns; /* where sandboxes are made and looked for */
-    struct informer
-        *informers[KIND_MAX]; /* BATCH_SANDBOX, SANDBOX_SNAPSHOT, POD; NULL: kinds that are not cached */
+    const char *ns; /* where the API makes sandboxes and looks for them; the informers see all namespaces */
+    struct informer *informers
+        [KIND_MAX]; /* BATCH_SANDBOX, SANDBOX_SNAPSHOT, POD (of sandboxes), JOB (of commits; NULL on the local
+                                 backend); NULL: kinds that are not cached */
+    struct informer *job_pods; /* the pods of those Jobs; NULL on the local backend */
     struct agents *agents;
     const char *node_name; /* local backend: this machine; NULL on Kubernetes */
     struct metrics *metrics;

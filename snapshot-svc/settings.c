@@ -17,7 +17,20 @@ static const struct config_option options[] = {
      "Where the objects live: local (a SQLite file; pods run on this machine) or kubernetes.", false},
     {"address", "STASIS_SNAPSHOT_ADDRESS", CONFIG_STRING, AT(address), "unix:/run/stasis/snapshot.sock",
      "Where the service serves gRPC: unix:/path or loopback host:port.", false},
-    {"namespace", "POD_NAMESPACE", CONFIG_STRING, AT(ns), "default", "Namespace of the sandboxes.", false},
+    {"namespace", "STASIS_NAMESPACE", CONFIG_STRING, AT(ns), "default",
+     "Namespace in which the API makes and finds sandboxes.", false},
+    {"system-namespace", "POD_NAMESPACE", CONFIG_STRING, AT(system_ns), "stasis-system",
+     "kubernetes: namespace of this service's Lease and of the committer-agents.", false},
+    {"kubeconfig", "KUBECONFIG", CONFIG_STRING, AT(kubeconfig), NULL,
+     "kubernetes: file that says how to reach the API server; the pod's service account unless set.", false},
+    {"kube-client-qps", NULL, CONFIG_INT, AT(kube_qps), "100", "kubernetes: requests per second to the API server.", false},
+    {"kube-client-burst", NULL, CONFIG_INT, AT(kube_burst), "200", "kubernetes: how many of them may come at once.", false},
+    {"leader-elect", NULL, CONFIG_BOOL, AT(leader_elect), "false",
+     "kubernetes: of several replicas one reconciles; all serve reads and requests.", false},
+    {"pod-name", "POD_NAME", CONFIG_STRING, AT(identity), NULL,
+     "kubernetes: who this replica is in the Lease; its host name unless set.", false},
+    {"tls-dir", "STASIS_TLS_DIR", CONFIG_STRING, AT(tls_dir), NULL,
+     "Folder with ca.crt, tls.crt and tls.key: mutual TLS with lifecycle-svc and the agents.", false},
     {"state-dir", "STASIS_STATE_DIR", CONFIG_STRING, AT(state_dir), "/var/lib/stasis/snapshot",
      "local: folder of the SQLite file and of pod volumes; one service at a time.", false},
     {"secrets-dir", "STASIS_SECRETS_DIR", CONFIG_STRING, AT(secrets_dir), "/etc/stasis/secrets",
@@ -35,6 +48,16 @@ static const struct config_option options[] = {
     {"resume-pull-secret", NULL, CONFIG_STRING, AT(resume_pull_secret), "",
      "Secret that a resumed sandbox pulls its images with; empty adds none.", false},
     {"commit-job-timeout", NULL, CONFIG_DURATION, AT(commit_timeout_ms), "10m", "A commit that takes longer fails.", false},
+    {"commit-mode", NULL, CONFIG_STRING, AT(commit_mode_name), "auto",
+     "kubernetes: who commits: agent (the DaemonSet), job (a Job for each commit), auto (a Job where a node has no agent).",
+     false},
+    {"image-committer-image", NULL, CONFIG_STRING, AT(committer_image), "image-committer:dev", "kubernetes: image of commit Jobs.", false},
+    {"job-image-pull-secret", NULL, CONFIG_STRING, AT(job_pull_secret), "",
+     "kubernetes: Secret in the sandbox's namespace that commit Jobs pull their image with; empty adds none.", false},
+    {"containerd-socket-path", NULL, CONFIG_STRING, AT(containerd_socket), "/var/run/containerd/containerd.sock",
+     "kubernetes: containerd's socket on the nodes, for commit Jobs.", false},
+    {"containerd-root", NULL, CONFIG_STRING, AT(containerd_root), "/var/lib/containerd",
+     "kubernetes: containerd's root folder on the nodes, for commit Jobs.", false},
     {"concurrency", NULL, CONFIG_STRING, AT(concurrency), "batchsandbox=32;pool=16",
      "Workers of each controller; sandboxsnapshot=8 unless named.", false},
     {"health-probe-bind-address", NULL, CONFIG_STRING, AT(health_address), ":8081",
@@ -45,10 +68,8 @@ static const struct config_option options[] = {
     {"log-level", "STASIS_LOG_LEVEL", CONFIG_STRING, AT(log_level_name), "info", "debug, info, warn or error.", false},
     {"log-format", "STASIS_LOG_FORMAT", CONFIG_STRING, AT(log_format_name), "json", "json or human.", false},
 
-    /* Of OpenSandbox's controller, without a meaning here: no commit Jobs, no webhooks, no cached creations to wait
-     * for, logs on stderr. */
-    UNUSED("image-committer-image"), UNUSED("containerd-socket-path"),
-    UNUSED_SWITCH("leader-elect"), UNUSED("kubeconfig"), UNUSED("kube-client-qps"), UNUSED("kube-client-burst"),
+    /* Of OpenSandbox's controller, without a meaning here: no webhooks, no cached creations to wait for (names are
+     * derived), logs on stderr. */
     UNUSED("expectation-timeout"),
     UNUSED_SWITCH("metrics-secure"), UNUSED("metrics-cert-path"), UNUSED("metrics-cert-name"), UNUSED("metrics-cert-key"),
     UNUSED("webhook-cert-path"), UNUSED("webhook-cert-name"), UNUSED("webhook-cert-key"), UNUSED_SWITCH("enable-http2"),
@@ -75,11 +96,38 @@ static int check_backend(struct settings *settings, struct error *err)
         settings->backend = CLUSTER_LOCAL;
         return 0;
     }
-    if (strcmp(settings->cluster_name, "kubernetes") == 0)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "--cluster=kubernetes is not built into this version: use --cluster=local");
+    if (strcmp(settings->cluster_name, "kubernetes") == 0) {
+        settings->backend = CLUSTER_KUBERNETES;
+        return 0;
+    }
     return error_set(err, ERR_INVALID, "--cluster: want local or kubernetes, got \"%.40s\"",
                      settings->cluster_name);
+}
+
+static int check_commit_mode(struct settings *settings, struct error *err)
+{
+    static const char *const names[COMMIT_MODE_MAX] = {
+        [COMMIT_MODE_AUTO] = "auto", [COMMIT_MODE_AGENT] = "agent", [COMMIT_MODE_JOB] = "job"};
+
+    if (settings->backend == CLUSTER_LOCAL) {
+        settings->commit_mode = COMMIT_MODE_AGENT; /* this machine's; there is nobody who runs Jobs */
+        return 0;
+    }
+    for (int mode = 0; mode < COMMIT_MODE_MAX; mode++)
+        if (strcmp(settings->commit_mode_name, names[mode]) == 0) {
+            settings->commit_mode = (enum commit_mode)mode;
+            return 0;
+        }
+    return error_set(err, ERR_INVALID, "--commit-mode: want auto, agent or job, got \"%.40s\"",
+                     settings->commit_mode_name);
+}
+
+static int check_range(const char *flag, int64_t value, int64_t low, int64_t high, struct error *err)
+{
+    if (value < low || value > high)
+        return error_set(err, ERR_INVALID, "%s: want %lld to %lld, got %lld", flag, (long long)low,
+                         (long long)high, (long long)value);
+    return 0;
 }
 
 static int check_workers(struct settings *settings, struct error *err)
@@ -101,15 +149,16 @@ static int check_duration(const char *flag, int64_t value_ms, int64_t low_ms, st
 }
 
 /* Node names are lowercase. */
-static int default_node_name(struct settings *settings, struct error *err)
+static int default_names(struct settings *settings, struct error *err)
 {
-    if (settings->node_name && *settings->node_name)
-        return 0;
     if (gethostname(settings->host_name, sizeof(settings->host_name) - 1) < 0)
-        return error_sys(err, errno, "--node-name: the host name");
+        return error_sys(err, errno, "--node-name, --pod-name: the host name");
     for (char *c = settings->host_name; *c; c++)
         *c = (char)tolower((unsigned char)*c);
-    settings->node_name = settings->host_name;
+    if (!settings->node_name || !*settings->node_name)
+        settings->node_name = settings->host_name;
+    if (!settings->identity || !*settings->identity)
+        settings->identity = settings->host_name;
     return 0;
 }
 
@@ -126,10 +175,13 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
         return error_set(err, ERR_INVALID,
                          "unexpected argument \"%.80s\": snapshot-svc has flags only, see --help", argv[1]);
     if (log_configure("snapshot-svc", settings->log_level_name, settings->log_format_name, err) < 0 ||
-        check_backend(settings, err) < 0 || check_workers(settings, err) < 0 ||
+        check_backend(settings, err) < 0 || check_commit_mode(settings, err) < 0 ||
+        check_range("--kube-client-qps", settings->kube_qps, 1, 100000, err) < 0 ||
+        check_range("--kube-client-burst", settings->kube_burst, 1, 100000, err) < 0 ||
+        check_workers(settings, err) < 0 ||
         check_duration("--commit-job-timeout", settings->commit_timeout_ms, 1000, err) < 0 ||
         check_duration("--shutdown-grace", settings->shutdown_grace_ms, 0, err) < 0)
         return -1;
     settings->commit_timeout_ms -= settings->commit_timeout_ms % 1000; /* the contract counts whole seconds */
-    return default_node_name(settings, err);
+    return default_names(settings, err);
 }

@@ -43,7 +43,7 @@ static struct object *pod_of(struct orchestrator_service *self, const struct obj
 }
 
 static int find_pod(struct rpc_call *call, const char *name, bool only_running, struct object **ret_pod,
-                    struct rpc_channel **ret_channel, struct error *err)
+                    struct agent_channel **ret_channel, struct error *err)
 {
     struct orchestrator_service *self = rpc_self(call);
     SCOPED(object) struct object *sandbox = NULL;
@@ -137,7 +137,7 @@ int handle_exec(struct rpc_call *call, const void *request_, struct error *err)
     const Opensandbox__Orchestrator__V1__ExecSandboxRequest *request = request_;
     Opensandbox__Committer__V1__ExecRequest onward = OPENSANDBOX__COMMITTER__V1__EXEC_REQUEST__INIT;
     SCOPED(object) struct object *pod = NULL;
-    struct rpc_channel *channel;
+    SCOPED(agent_channel) struct agent_channel *channel = NULL;
 
     if (find_pod(call, request->name, true, &pod, &channel, err) < 0)
         return -1;
@@ -148,7 +148,7 @@ int handle_exec(struct rpc_call *call, const void *request_, struct error *err)
     onward.command = request->command;
     onward.stdin = request->stdin;
     onward.timeout_ms = request->timeout_ms;
-    return pass_through(call, channel, "Exec", &onward.base, pass_exec_event, err);
+    return pass_through(call, agent_channel_rpc(channel), "Exec", &onward.base, pass_exec_event, err);
 }
 
 int handle_logs(struct rpc_call *call, const void *request_, struct error *err)
@@ -156,7 +156,7 @@ int handle_logs(struct rpc_call *call, const void *request_, struct error *err)
     const Opensandbox__Orchestrator__V1__SandboxLogsRequest *request = request_;
     Opensandbox__Committer__V1__LogsRequest onward = OPENSANDBOX__COMMITTER__V1__LOGS_REQUEST__INIT;
     SCOPED(object) struct object *pod = NULL;
-    struct rpc_channel *channel;
+    SCOPED(agent_channel) struct agent_channel *channel = NULL;
 
     if (find_pod(call, request->name, false, &pod, &channel, err) < 0)
         return -1;
@@ -165,5 +165,5 @@ int handle_logs(struct rpc_call *call, const void *request_, struct error *err)
     onward.container = request->container;
     onward.follow = request->follow;
     onward.tail_lines = request->tail_lines;
-    return pass_through(call, channel, "Logs", &onward.base, pass_logs_event, err);
+    return pass_through(call, agent_channel_rpc(channel), "Logs", &onward.base, pass_logs_event, err);
 }

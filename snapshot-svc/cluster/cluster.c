@@ -9,6 +9,8 @@ static const struct cluster_kind_info kinds[] = {
     [KIND_POD]              = {"v1",        "Pod",             "pods"},
     [KIND_SECRET]           = {"v1",        "Secret",          "secrets"},
     [KIND_EVENT]            = {"v1",        "Event",           "events"},
+    [KIND_JOB]              = {"batch/v1",  "Job",             "jobs"},
+    [KIND_LEASE]            = {"coordination.k8s.io/v1", "Lease", "leases"},
 };
 /* clang-format on */
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_MAX, "every kind has a row");

@@ -19,7 +19,17 @@
 
 #include "shared/base/error.h"
 
-enum cluster_kind { KIND_BATCH_SANDBOX, KIND_SANDBOX_SNAPSHOT, KIND_POD, KIND_SECRET, KIND_EVENT, KIND_MAX };
+/* Jobs and Leases are plain objects on the local backend: nobody runs a Job there. */
+enum cluster_kind {
+    KIND_BATCH_SANDBOX,
+    KIND_SANDBOX_SNAPSHOT,
+    KIND_POD,
+    KIND_SECRET,
+    KIND_EVENT,
+    KIND_JOB,
+    KIND_LEASE,
+    KIND_MAX
+};
 
 struct cluster_kind_info {
     const char *api_version; /* "sandbox.opensandbox.io/v1alpha1" */
@@ -40,9 +50,11 @@ struct cluster_ops {
     void (*free)(struct cluster *cluster);
     int (*get)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
                json_t **ret_object, struct error *err);
-    /* *ret_items: JSON array; *ret_version: the list's resourceVersion, malloc'ed. ns NULL: all namespaces. */
-    int (*list)(struct cluster *cluster, enum cluster_kind kind, const char *ns, json_t **ret_items,
-                char **ret_version, struct error *err);
+    /* *ret_items: JSON array; *ret_version: the list's resourceVersion, malloc'ed. ns NULL: all namespaces.
+     * labels: a label selector in Kubernetes' grammar, or NULL. It saves work and decides nothing: what it does not
+     * select may be left out, here and in a watch. */
+    int (*list)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                json_t **ret_items, char **ret_version, struct error *err);
     int (*create)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const json_t *object,
                   json_t **ret_object, struct error *err);
     /* RFC 7396 merge patch. `ret_object` may be NULL. */
@@ -57,7 +69,7 @@ struct cluster_ops {
                   const char *uid, int grace_s, struct error *err);
     /* Events after resource_version. watch_run() calls fn for each until the watch is stopped (ERR_CANCELLED), breaks
      * (ERR_UNAVAILABLE) or the version is too old (ERR_PRECONDITION, reason "Expired": list again). */
-    int (*watch_open)(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+    int (*watch_open)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
                       const char *resource_version, struct cluster_watch **ret_watch, struct error *err);
     int (*watch_run)(struct cluster_watch *watch, cluster_watch_fn *fn, void *self, struct error *err);
     void (*watch_stop)(struct cluster_watch *watch); /* any thread */

@@ -1,46 +1,174 @@
 #include "snapshot-svc/dispatch/agents.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
 #include "shared/base/alloc.h"
 
+struct agent_channel {
+    struct rpc_channel *rpc;
+    char *address;
+    int refs; /* atomic */
+};
+
 struct agent {
     char *node;
-    struct rpc_channel *channel;
+    struct agent_channel *channel;
     UT_hash_handle hh;
 };
 
-struct agents {
-    struct agent *by_node; /* set before it is shared */
+struct subscriber {
+    agents_changed_fn *changed;
+    void *self;
 };
 
-struct agents *agents_new(void)
-{
-    return xcalloc(1, sizeof(struct agents));
-}
+struct agents {
+    /* set before the table is shared */
+    struct rpc_tls *tls;
+    struct subscriber *subscribers;
+    size_t subscriber_count;
 
-void agents_add(struct agents *agents, const char *node, const char *address)
+    pthread_mutex_t lock; /* guards the rest */
+    struct agent *by_node;
+};
+
+/* ---- channels ---- */
+
+static struct agent_channel *channel_new(struct agents *agents, const char *address)
 {
     const struct rpc_channel_options options = {.name = "committer-agent"};
-    struct agent *agent = xcalloc(1, sizeof(*agent));
+    struct agent_channel *channel = xcalloc(1, sizeof(*channel));
 
-    agent->node = xstrdup(node);
-    agent->channel = rpc_channel_new(address, &options);
-    HASH_ADD_KEYPTR(hh, agents->by_node, agent->node, strlen(agent->node), agent);
+    channel->rpc = rpc_channel_new(address, &options);
+    channel->address = xstrdup(address);
+    channel->refs = 1;
+    (void)agents; /* TLS comes with shared/rpc/tls.h */
+    return channel;
 }
 
-struct rpc_channel *agents_get(struct agents *agents, const char *node, struct error *err)
+struct rpc_channel *agent_channel_rpc(struct agent_channel *channel)
+{
+    return channel->rpc;
+}
+
+void agent_channel_unref(struct agent_channel *channel)
+{
+    if (!channel || __atomic_sub_fetch(&channel->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    rpc_channel_free(channel->rpc);
+    free(channel->address);
+    free(channel);
+}
+
+/* ---- the table ---- */
+
+struct agents *agents_new(struct rpc_tls *tls)
+{
+    struct agents *agents = xcalloc(1, sizeof(*agents));
+
+    agents->tls = tls;
+    pthread_mutex_init(&agents->lock, NULL);
+    return agents;
+}
+
+void agents_subscribe(struct agents *agents, agents_changed_fn *changed, void *self)
+{
+    agents->subscribers =
+        xrealloc_array(agents->subscribers, agents->subscriber_count + 1, sizeof(*agents->subscribers));
+    agents->subscribers[agents->subscriber_count++] = (struct subscriber){changed, self};
+}
+
+static void tell(struct agents *agents, const char *node)
+{
+    for (size_t i = 0; i < agents->subscriber_count; i++)
+        agents->subscribers[i].changed(agents->subscribers[i].self, node);
+}
+
+/* Lock held. */
+static struct agent *find(struct agents *agents, const char *node)
 {
     struct agent *agent;
 
     HASH_FIND_STR(agents->by_node, node, agent);
-    if (agent)
-        return agent->channel;
-    (void)error_set(err, ERR_UNAVAILABLE, "node %s has no committer-agent that we know of", node);
-    (void)error_reason(err, "AgentUnreachable");
-    return NULL;
+    return agent;
+}
+
+/* Lock held. The channel is the caller's to let go of. */
+static struct agent_channel *remove_agent(struct agents *agents, struct agent *agent)
+{
+    struct agent_channel *channel = agent->channel;
+
+    HASH_DEL(agents->by_node, agent);
+    free(agent->node);
+    free(agent);
+    return channel;
+}
+
+/* Lock held. */
+static void add_agent(struct agents *agents, const char *node, struct agent_channel *channel)
+{
+    struct agent *agent = xcalloc(1, sizeof(*agent));
+
+    agent->node = xstrdup(node);
+    agent->channel = channel;
+    HASH_ADD_KEYPTR(hh, agents->by_node, agent->node, strlen(agent->node), agent);
+}
+
+void agents_put(struct agents *agents, const char *node, const char *address)
+{
+    struct agent_channel *old = NULL;
+
+    pthread_mutex_lock(&agents->lock);
+    struct agent *agent = find(agents, node);
+    const bool is_news = !agent || strcmp(agent->channel->address, address) != 0;
+    if (is_news && agent)
+        old = remove_agent(agents, agent);
+    if (is_news)
+        add_agent(agents, node, channel_new(agents, address));
+    pthread_mutex_unlock(&agents->lock);
+    agent_channel_unref(old);
+    if (is_news)
+        tell(agents, node);
+}
+
+void agents_drop(struct agents *agents, const char *node)
+{
+    pthread_mutex_lock(&agents->lock);
+    struct agent *agent = find(agents, node);
+    struct agent_channel *old = agent ? remove_agent(agents, agent) : NULL;
+    pthread_mutex_unlock(&agents->lock);
+    if (!old)
+        return;
+    agent_channel_unref(old);
+    tell(agents, node);
+}
+
+bool agents_has(struct agents *agents, const char *node)
+{
+    pthread_mutex_lock(&agents->lock);
+    bool has = find(agents, node) != NULL;
+    pthread_mutex_unlock(&agents->lock);
+    return has;
+}
+
+struct agent_channel *agents_get(struct agents *agents, const char *node, struct error *err)
+{
+    struct agent_channel *channel = NULL;
+
+    pthread_mutex_lock(&agents->lock);
+    struct agent *agent = find(agents, node);
+    if (agent) {
+        channel = agent->channel;
+        __atomic_add_fetch(&channel->refs, 1, __ATOMIC_RELAXED);
+    }
+    pthread_mutex_unlock(&agents->lock);
+    if (!channel) {
+        (void)error_set(err, ERR_UNAVAILABLE, "node %s has no committer-agent that we know of", node);
+        (void)error_reason(err, "AgentUnreachable");
+    }
+    return channel;
 }
 
 void agents_free(struct agents *agents)
@@ -51,10 +179,9 @@ void agents_free(struct agents *agents)
         return;
     HASH_ITER(hh, agents->by_node, agent, next)
     {
-        HASH_DEL(agents->by_node, agent);
-        rpc_channel_free(agent->channel);
-        free(agent->node);
-        free(agent);
+        agent_channel_unref(remove_agent(agents, agent));
     }
+    pthread_mutex_destroy(&agents->lock);
+    free(agents->subscribers);
     free(agents);
 }

@@ -1,23 +1,40 @@
-/* agents.h - the committer-agents by node.
+/* agents.h - the committer-agents by node, as they come and go.
  *
- * The local backend has one, known from the start. Discovery on Kubernetes (pods of the DaemonSet, commit
- * Jobs where there is none) will fill the same table; callers ask at each call and keep no channel.
+ * The local backend puts its one agent in at the start; on Kubernetes dispatch/discovery puts in and drops the ready
+ * pods of the DaemonSet. Callers ask at each call and hold the channel only while they use it: an agent that is gone
+ * or has moved to another address keeps its old channel alive until the last holder lets go.
  * Threads: any. */
 #pragma once
+
+#include <stdbool.h>
 
 #include "shared/base/cleanup.h"
 #include "shared/base/error.h"
 #include "shared/rpc/client.h"
 
 struct agents;
+struct rpc_tls;
 
-struct agents *agents_new(void);
-/* address: "unix:/run/stasis/agent.sock" or "host:port". Before the table is shared. */
-void agents_add(struct agents *agents, const char *node, const char *address);
-/* No call may be under way. */
+/* tls: borrowed, outlives the table; NULL: plaintext, which reaches agents on this machine only. */
+struct agents *agents_new(struct rpc_tls *tls);
+/* No call may be under way, and no channel held. */
 void agents_free(struct agents *agents);
 DEFINE_FREEP(agents, struct agents, agents_free)
 
-/* The channel to the node's agent, borrowed until agents_free(); connecting happens at the first call on it.
+/* Tells whenever a node's agent appears, moves or goes; on the thread that changed it, without a lock held. Before the
+ * table is shared; several may subscribe. */
+typedef void agents_changed_fn(void *self, const char *node);
+void agents_subscribe(struct agents *agents, agents_changed_fn *changed, void *self);
+
+/* address: "unix:/run/stasis/agent.sock" or "host:port". The same address again changes nothing. */
+void agents_put(struct agents *agents, const char *node, const char *address);
+void agents_drop(struct agents *agents, const char *node);
+bool agents_has(struct agents *agents, const char *node);
+
+/* A channel to the node's agent, the caller's to give back; connecting happens at the first call on it.
  * NULL, ERR_UNAVAILABLE, reason AgentUnreachable: the node has no agent that we know of. */
-struct rpc_channel *agents_get(struct agents *agents, const char *node, struct error *err);
+struct agent_channel;
+struct agent_channel *agents_get(struct agents *agents, const char *node, struct error *err);
+struct rpc_channel *agent_channel_rpc(struct agent_channel *channel); /* borrowed */
+void agent_channel_unref(struct agent_channel *channel);
+DEFINE_FREEP(agent_channel, struct agent_channel, agent_channel_unref)

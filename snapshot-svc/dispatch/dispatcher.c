@@ -273,11 +273,11 @@ static int call_agent(struct dispatcher *dispatcher, const char *node, const cha
                       const ProtobufCMessage *request, struct error *err)
 {
     static const struct rpc_call_options options = {.timeout_ms = UNARY_TIMEOUT_MS};
-    struct rpc_channel *channel = agents_get(dispatcher->options.agents, node, err);
+    SCOPED(agent_channel) struct agent_channel *channel = agents_get(dispatcher->options.agents, node, err);
     ProtobufCMessage *answer = NULL;
 
-    if (!channel || rpc_unary(channel, &opensandbox__committer__v1__committer__descriptor, method, request,
-                              &answer, &options, err) < 0)
+    if (!channel || rpc_unary(agent_channel_rpc(channel), &opensandbox__committer__v1__committer__descriptor,
+                              method, request, &answer, &options, err) < 0)
         return -1;
     protobuf_c_message_free_unpacked(answer, NULL);
     return 0;

@@ -219,12 +219,13 @@ static int try_once(struct dispatcher *dispatcher, struct follow *follow, struct
     const int64_t left_ms = ms_left(order);
     const struct rpc_call_options options = {.timeout_ms = left_ms + STREAM_GRACE_MS};
     SCOPED_REQUEST struct request request = {.docker_config = STRBUF_INIT};
+    SCOPED(agent_channel)
+    struct agent_channel *channel = agents_get(dispatcher->options.agents, order->node, err);
     SCOPED(stream) struct rpc_stream *stream = NULL;
-    struct rpc_channel *channel = agents_get(dispatcher->options.agents, order->node, err);
 
     if (!channel || fill_request(dispatcher, &request, order, left_ms, err) < 0 ||
-        rpc_stream_open(channel, &opensandbox__committer__v1__committer__descriptor, "Commit",
-                        &request.message.base, &stream, &options, err) < 0)
+        rpc_stream_open(agent_channel_rpc(channel), &opensandbox__committer__v1__committer__descriptor,
+                        "Commit", &request.message.base, &stream, &options, err) < 0)
         return -1;
     if (!publish(dispatcher, follow, stream))
         return error_set(err, ERR_CANCELLED, "nobody wants the commit's outcome any more");

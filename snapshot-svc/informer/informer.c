@@ -23,6 +23,7 @@ struct informer *informer_new(const struct informer_options *options)
         .cluster = options->cluster,
         .kind = options->kind,
         .ns = options->ns ? xstrdup(options->ns) : NULL,
+        .labels = options->labels ? xstrdup(options->labels) : NULL,
         .index_label = options->index_label ? xstrdup(options->index_label) : NULL,
         .backoff = {.first_ms = options->backoff_first_ms ? options->backoff_first_ms : BACKOFF_FIRST_MS,
                     .max_ms = options->backoff_max_ms ? options->backoff_max_ms : BACKOFF_MAX_MS},
@@ -77,6 +78,7 @@ void informer_free(struct informer *informer)
     free(informer->resource_version);
     free(informer->handlers);
     free(informer->index_label);
+    free(informer->labels);
     free(informer->ns);
     free(informer);
 }

@@ -34,6 +34,7 @@ struct informer_options {
     struct cluster *cluster; /* borrowed; outlives the informer */
     enum cluster_kind kind;
     const char *ns;           /* NULL: all namespaces */
+    const char *labels;       /* label selector that spares us others, see cluster.h; NULL: none */
     const char *index_label;  /* label that informer_by_label() looks up; NULL: none */
     int64_t backoff_first_ms; /* 0: 100 */
     int64_t backoff_max_ms;   /* 0: 30000 */

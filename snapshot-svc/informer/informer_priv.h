@@ -11,7 +11,8 @@ struct informer {
     /* set before the thread starts */
     struct cluster *cluster;
     enum cluster_kind kind;
-    char *ns; /* NULL: all */
+    char *ns;     /* NULL: all */
+    char *labels; /* NULL: all */
     char *index_label;
     struct informer_handler *handlers;
     size_t handler_count;

@@ -174,7 +174,8 @@ static int list(struct informer *informer, struct error *err)
     SCOPED(json) json_t *items = NULL;
     SCOPED(string) char *version = NULL;
 
-    if (cluster_list(informer->cluster, informer->kind, informer->ns, &items, &version, err) < 0)
+    if (cluster_list(informer->cluster, informer->kind, informer->ns, informer->labels, &items, &version,
+                     err) < 0)
         return error_wrap(err, "listing %s", plural(informer));
     if (take_list(informer, items, version, err) < 0)
         return -1;
@@ -240,8 +241,8 @@ static int watch(struct informer *informer, struct error *err)
 {
     struct cluster_watch *watch = NULL;
 
-    if (cluster_watch_open(informer->cluster, informer->kind, informer->ns, informer->resource_version,
-                           &watch, err) < 0)
+    if (cluster_watch_open(informer->cluster, informer->kind, informer->ns, informer->labels,
+                           informer->resource_version, &watch, err) < 0)
         return error_wrap(err, "watching %s", plural(informer));
     informer->watch_opened_ms = clock_monotonic_ms();
     if (publish_watch(informer, watch))

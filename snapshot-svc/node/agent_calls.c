@@ -35,10 +35,12 @@ static int call(struct node *node, const char *uid, enum call_kind kind, const c
                 const ProtobufCMessage *request, int64_t timeout_ms, void *ret_answer, struct error *err)
 {
     const struct rpc_call_options options = {.timeout_ms = timeout_ms};
-    struct rpc_channel *channel = agents_get(node->service->agents, node->service->node_name, err);
+    SCOPED(agent_channel)
+    struct agent_channel *channel = agents_get(node->service->agents, node->service->node_name, err);
     SCOPED(stream) struct rpc_stream *stream = NULL;
 
-    if (!channel || rpc_stream_open(channel, NODE_RUNTIME, method, request, &stream, &options, err) < 0)
+    if (!channel || rpc_stream_open(agent_channel_rpc(channel), NODE_RUNTIME, method, request, &stream,
+                                    &options, err) < 0)
         return -1;
     if (!table_call_begin(node->table, uid, kind, stream))
         return cancelled(err);
@@ -87,14 +89,15 @@ int agent_look_up_pod(struct node *node, const char *uid, pod_seen **ret_seen, s
     Opensandbox__Committer__V1__WatchPodsRequest request =
         OPENSANDBOX__COMMITTER__V1__WATCH_PODS_REQUEST__INIT;
     const struct rpc_call_options options = {.timeout_ms = LIST_TIMEOUT_MS};
-    struct rpc_channel *channel = agents_get(node->service->agents, node->service->node_name, err);
+    SCOPED(agent_channel)
+    struct agent_channel *channel = agents_get(node->service->agents, node->service->node_name, err);
     SCOPED(stream) struct rpc_stream *stream = NULL;
     pod_event *event;
     int found = -1, got = 0;
 
     *ret_seen = NULL;
-    if (!channel ||
-        rpc_stream_open(channel, NODE_RUNTIME, "WatchPods", &request.base, &stream, &options, err) < 0)
+    if (!channel || rpc_stream_open(agent_channel_rpc(channel), NODE_RUNTIME, "WatchPods", &request.base,
+                                    &stream, &options, err) < 0)
         return -1;
     if (!table_call_begin(node->table, uid, CALL_START, stream))
         return cancelled(err);

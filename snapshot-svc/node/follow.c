@@ -49,14 +49,15 @@ static void follow(struct node *node, struct backoff *backoff, struct error *err
     Opensandbox__Committer__V1__WatchPodsRequest request =
         OPENSANDBOX__COMMITTER__V1__WATCH_PODS_REQUEST__INIT;
     const struct rpc_call_options options = {.timeout_ms = -1};
-    struct rpc_channel *channel = agents_get(node->service->agents, node->service->node_name, err);
+    SCOPED(agent_channel)
+    struct agent_channel *channel = agents_get(node->service->agents, node->service->node_name, err);
     struct rpc_stream *stream = NULL;
     pod_event *event;
     bool listed = false;
     int got = 0;
 
-    if (!channel ||
-        rpc_stream_open(channel, NODE_RUNTIME, "WatchPods", &request.base, &stream, &options, err) < 0)
+    if (!channel || rpc_stream_open(agent_channel_rpc(channel), NODE_RUNTIME, "WatchPods", &request.base,
+                                    &stream, &options, err) < 0)
         return;
     table_list_begin(node->table);
     if (set_watch(node, stream))

@@ -20,11 +20,29 @@
 #include "snapshot-svc/model/sandboxsnapshot.h"
 #include "snapshot-svc/reconcile/plan.h"
 
+/* Who commits a pod: the agent of its node, or a Job that runs the same program once. */
+enum commit_mode {
+    COMMIT_MODE_AUTO, /* the agent; a Job where the node has none */
+    COMMIT_MODE_AGENT,
+    COMMIT_MODE_JOB,
+    COMMIT_MODE_MAX
+};
+
+struct commit_job_config {         /* contract §9.1; only read unless the mode is COMMIT_MODE_AGENT */
+    const char *image;             /* --image-committer-image */
+    const char *image_pull_secret; /* name in the sandbox's namespace; NULL or "": none */
+    const char *containerd_socket; /* paths on the node */
+    const char *containerd_root;
+    bool registry_insecure;
+};
+
 struct reconcile_config {
     const char *snapshot_registry;    /* image prefix, "host:port/path"; NULL or "": not configured */
     const char *snapshot_push_secret; /* name; NULL or "": anonymous push */
     const char *resume_pull_secret;   /* name; NULL or "": none */
     int64_t commit_timeout_ms;        /* --commit-job-timeout */
+    enum commit_mode commit_mode;
+    struct commit_job_config job;
 };
 
 /* ---- BatchSandbox ---- */

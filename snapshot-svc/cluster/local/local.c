@@ -125,12 +125,13 @@ static json_t *array_of(const struct row_list *rows)
     return items;
 }
 
-static int local_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, json_t **ret_items,
-                      char **ret_version, struct error *err)
+static int local_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                      json_t **ret_items, char **ret_version, struct error *err)
 {
     struct local *local = local_of(cluster);
     SCOPED_ROWS struct row_list rows = ROW_LIST_INIT;
 
+    (void)labels; /* everything is told: there is no network to save */
     if (kind == KIND_SECRET)
         return error_set(err, ERR_UNSUPPORTED, "secrets cannot be listed here, only read by name");
     if (expire_events(local, kind, err) < 0)

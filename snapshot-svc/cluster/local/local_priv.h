@@ -22,7 +22,7 @@ struct local {
     pthread_cond_t changed; /* a commit, or a watch was stopped */
 };
 
-int local_watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+int local_watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
                      const char *resource_version, struct cluster_watch **ret_watch, struct error *err);
 int local_watch_run(struct cluster_watch *watch, cluster_watch_fn *fn, void *self, struct error *err);
 void local_watch_stop(struct cluster_watch *watch);

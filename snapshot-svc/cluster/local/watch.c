@@ -34,12 +34,13 @@ static int parse_version(const char *text, uint64_t *ret_version, struct error *
     return 0;
 }
 
-int local_watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+int local_watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
                      const char *resource_version, struct cluster_watch **ret_watch, struct error *err)
 {
     struct local *local = (struct local *)cluster;
     uint64_t version = 0;
 
+    (void)labels; /* everything is told: there is no network to save */
     if (kind == KIND_SECRET)
         return error_set(err, ERR_UNSUPPORTED, "secrets cannot be watched here, only read by name");
     if (parse_version(resource_version, &version, err) < 0)

@@ -124,8 +124,8 @@ struct watcher *watcher_start(struct cluster *cluster, enum cluster_kind kind, c
     watcher->cluster = cluster;
     pthread_mutex_init(&watcher->lock, NULL);
     pthread_cond_init(&watcher->more, NULL);
-    assert_ok(cluster_list(cluster, kind, ns, &items, &now, &err));
-    assert_ok(cluster_watch_open(cluster, kind, ns, version ? version : now, &watcher->watch, &err));
+    assert_ok(cluster_list(cluster, kind, ns, NULL, &items, &now, &err));
+    assert_ok(cluster_watch_open(cluster, kind, ns, NULL, version ? version : now, &watcher->watch, &err));
     assert_int_equal(pthread_create(&watcher->thread, NULL, run_watch, watcher), 0);
     return watcher;
 }

@@ -47,7 +47,7 @@ static void a_list_has_every_object_of_its_kind_and_namespace(void **state)
     json_t *item;
 
     json_decref(create(port, KIND_SANDBOX_SNAPSHOT, snapshot_named("l-other-kind", "x")));
-    assert_ok(cluster_list(port->cluster, KIND_BATCH_SANDBOX, port->ns, &items, &version, &err));
+    assert_ok(cluster_list(port->cluster, KIND_BATCH_SANDBOX, port->ns, NULL, &items, &version, &err));
     json_array_foreach(items, i, item)
     {
         assert_string_not_equal(json_path_string(item, "metadata.name"), "l-other-kind");
@@ -55,8 +55,8 @@ static void a_list_has_every_object_of_its_kind_and_namespace(void **state)
     }
     assert_int_equal(found, 1);
     assert_true(atoll(version) >= version_of(created));
-    assert_ok(
-        cluster_list(port->cluster, KIND_BATCH_SANDBOX, "l-elsewhere", &elsewhere, &other_version, &err));
+    assert_ok(cluster_list(port->cluster, KIND_BATCH_SANDBOX, "l-elsewhere", NULL, &elsewhere, &other_version,
+                           &err));
     assert_int_equal(json_array_size(elsewhere), 0);
 }
 
@@ -143,8 +143,8 @@ static void a_watch_stopped_before_it_runs_is_cancelled_too(void **state)
     SCOPED(string) char *version = NULL;
     struct cluster_watch *watch = NULL;
 
-    assert_ok(cluster_list(port->cluster, KIND_POD, port->ns, &items, &version, &err));
-    assert_ok(cluster_watch_open(port->cluster, KIND_POD, port->ns, version, &watch, &err));
+    assert_ok(cluster_list(port->cluster, KIND_POD, port->ns, NULL, &items, &version, &err));
+    assert_ok(cluster_watch_open(port->cluster, KIND_POD, port->ns, NULL, version, &watch, &err));
     cluster_watch_stop(port->cluster, watch);
     assert_refused(cluster_watch_run(port->cluster, watch, NULL, NULL, &err), ERR_CANCELLED);
     cluster_watch_free(port->cluster, watch);

@@ -76,10 +76,10 @@ static int fused_get(struct cluster *cluster, enum cluster_kind kind, const char
     return cluster_get(fused(cluster)->inner, kind, ns, name, ret_object, err);
 }
 
-static int fused_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, json_t **ret_items,
-                      char **ret_version, struct error *err)
+static int fused_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                      json_t **ret_items, char **ret_version, struct error *err)
 {
-    return cluster_list(fused(cluster)->inner, kind, ns, ret_items, ret_version, err);
+    return cluster_list(fused(cluster)->inner, kind, ns, labels, ret_items, ret_version, err);
 }
 
 /* What a dead process would have been told is not told. */
@@ -143,9 +143,10 @@ static int fused_remove(struct cluster *cluster, enum cluster_kind kind, const c
 }
 
 static int fused_watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns,
-                            const char *resource_version, struct cluster_watch **ret_watch, struct error *err)
+                            const char *labels, const char *resource_version,
+                            struct cluster_watch **ret_watch, struct error *err)
 {
-    return cluster_watch_open(fused(cluster)->inner, kind, ns, resource_version, ret_watch, err);
+    return cluster_watch_open(fused(cluster)->inner, kind, ns, labels, resource_version, ret_watch, err);
 }
 
 void fused_cluster_init(struct fused_cluster *fused_, struct cluster *inner, struct fuse *fuse)

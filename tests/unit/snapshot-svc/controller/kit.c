@@ -100,7 +100,7 @@ static bool has_pods(struct kit *kit, const char *sandbox_uid)
     size_t i;
     json_t *pod;
 
-    assert_ok(cluster_list(kit->local->cluster, KIND_POD, KIT_NS, &pods, &version, &err), &err);
+    assert_ok(cluster_list(kit->local->cluster, KIND_POD, KIT_NS, NULL, &pods, &version, &err), &err);
     json_array_foreach(pods, i, pod)
     {
         const char *owner =
@@ -190,8 +190,8 @@ void kit_begin(struct kit *kit)
                                     .ns = KIT_NS,
                                     .node_name = KIT_NODE,
                                     .metrics = metrics_new(),
-                                    .agents = agents_new()};
-    agents_add(kit->service.agents, KIT_NODE, address);
+                                    .agents = agents_new(NULL)};
+    agents_put(kit->service.agents, KIT_NODE, address);
     make_informers(kit);
     kit->options.service = &kit->service;
     kit->controller = controller_new(&kit->options);
@@ -349,7 +349,7 @@ json_int_t kit_event_count(struct kit *kit, const char *object, const char *reas
     size_t i;
     json_t *event;
 
-    assert_ok(cluster_list(kit->local->cluster, KIND_EVENT, KIT_NS, &events, &version, &err), &err);
+    assert_ok(cluster_list(kit->local->cluster, KIND_EVENT, KIT_NS, NULL, &events, &version, &err), &err);
     json_array_foreach(events, i, event)
     {
         if (strcmp(json_path_string(event, "involvedObject.name"), object) == 0 &&
@@ -397,7 +397,7 @@ static void dump(struct kit *kit, const char *what)
         SCOPED(json) json_t *items = NULL;
         SCOPED(string) char *version = NULL;
         struct error err = {0};
-        if (cluster_list(kit->local->cluster, kinds[i], KIT_NS, &items, &version, &err) < 0)
+        if (cluster_list(kit->local->cluster, kinds[i], KIT_NS, NULL, &items, &version, &err) < 0)
             continue;
         SCOPED(string) char *text = json_dumps(items, JSON_INDENT(1));
         print_error("%s\n", text);

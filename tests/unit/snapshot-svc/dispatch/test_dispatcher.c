@@ -84,9 +84,9 @@ static int set_up(void **state)
     pthread_mutex_init(&fixture->lock, NULL);
     pthread_cond_init(&fixture->changed, NULL);
     fixture->agent = fake_committer_new(fixture->socket);
-    fixture->agents = agents_new();
+    fixture->agents = agents_new(NULL);
     SCOPED(string) char *address = xasprintf("unix:%s", fixture->socket);
-    agents_add(fixture->agents, NODE, address);
+    agents_put(fixture->agents, NODE, address);
     fixture->options = (struct dispatcher_options){.agents = fixture->agents,
                                                    .registry_insecure = true,
                                                    .retry_first_ms = 5,

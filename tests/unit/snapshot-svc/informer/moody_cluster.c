@@ -20,8 +20,8 @@ static struct moody_cluster *moody_of(struct cluster *cluster)
     return (struct moody_cluster *)cluster;
 }
 
-static int list(struct cluster *cluster, enum cluster_kind kind, const char *ns, json_t **ret_items,
-                char **ret_version, struct error *err)
+static int list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                json_t **ret_items, char **ret_version, struct error *err)
 {
     struct moody_cluster *moody = moody_of(cluster);
 
@@ -32,16 +32,16 @@ static int list(struct cluster *cluster, enum cluster_kind kind, const char *ns,
     pthread_mutex_unlock(&moody->lock);
     if (fails)
         return error_set(err, ERR_UNAVAILABLE, "the list has a bad mood");
-    return cluster_list(moody->inner, kind, ns, ret_items, ret_version, err);
+    return cluster_list(moody->inner, kind, ns, labels, ret_items, ret_version, err);
 }
 
-static int watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+static int watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
                       const char *resource_version, struct cluster_watch **ret_watch, struct error *err)
 {
     struct moody_cluster *moody = moody_of(cluster);
     struct moody_watch *watch = xcalloc(1, sizeof(*watch));
 
-    if (cluster_watch_open(moody->inner, kind, ns, resource_version, &watch->inner, err) < 0) {
+    if (cluster_watch_open(moody->inner, kind, ns, labels, resource_version, &watch->inner, err) < 0) {
         free(watch);
         return -1;
     }

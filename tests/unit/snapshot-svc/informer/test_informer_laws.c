@@ -185,7 +185,7 @@ static void assert_equals_fresh_list(struct informer *informer, const struct sto
     size_t i;
     json_t *item;
 
-    assert_ok(cluster_list(cluster, KIND_SANDBOX_SNAPSHOT, NS, &items, &version, &err));
+    assert_ok(cluster_list(cluster, KIND_SANDBOX_SNAPSHOT, NS, NULL, &items, &version, &err));
     informer_list(informer, NULL, &stored);
     assert_int_equal(stored.count, json_array_size(items));
     assert_int_equal(json_object_size(story->objects), json_array_size(items));

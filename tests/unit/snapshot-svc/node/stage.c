@@ -96,9 +96,9 @@ void stage_start(struct stage *stage)
     local_kit_open(stage->kit);
     stage->service = (struct service){.cluster = stage->kit->cluster,
                                       .ns = stage->ns,
-                                      .agents = agents_new(),
+                                      .agents = agents_new(NULL),
                                       .node_name = stage->node_name};
-    agents_add(stage->service.agents, stage->node_name, agent);
+    agents_put(stage->service.agents, stage->node_name, agent);
     make_informers(stage);
     if (!stage->without_node)
         stage->node = node_new(&stage->service, &options);
@@ -210,7 +210,7 @@ int stage_events(struct stage *stage, const char *name, const char *reason)
     size_t i;
     json_t *event;
 
-    assert_ok(cluster_list(stage->kit->cluster, KIND_EVENT, "test", &items, &version, &err));
+    assert_ok(cluster_list(stage->kit->cluster, KIND_EVENT, "test", NULL, &items, &version, &err));
     json_array_foreach(items, i, event)
     {
         if (strcmp(json_path_string(event, "involvedObject.name"), name) == 0 &&

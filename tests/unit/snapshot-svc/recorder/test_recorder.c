@@ -45,7 +45,7 @@ static json_t *events(struct fixture *fixture)
     SCOPED(string) char *version = NULL;
     struct error err = {0};
 
-    assert_ok(cluster_list(fixture->kit->cluster, KIND_EVENT, "test", &items, &version, &err), &err);
+    assert_ok(cluster_list(fixture->kit->cluster, KIND_EVENT, "test", NULL, &items, &version, &err), &err);
     return items;
 }
 

@@ -92,7 +92,8 @@ static void bad_flags_are_refused_and_named(void **state)
         const char *arguments, *named;
         enum error_code code;
     } cases[] = {
-        {"--cluster=kubernetes", "--cluster=local", ERR_UNSUPPORTED},
+        {"--cluster=kubernetes --commit-mode=never", "--commit-mode: want auto, agent or job", ERR_INVALID},
+        {"--kube-client-qps=0", "--kube-client-qps: want 1 to", ERR_INVALID},
         {"--cluster=nomad", "--cluster: want local or kubernetes", ERR_INVALID},
         {"--commit-job-timeout=0s", "--commit-job-timeout", ERR_INVALID},
         {"--commit-job-timeout=25h", "--commit-job-timeout", ERR_INVALID},

@@ -40,7 +40,7 @@ static size_t count_of(struct local_kit *kit, enum cluster_kind kind)
     struct error err = {0};
     SCOPED(json) json_t *items = NULL;
     SCOPED(string) char *version = NULL;
-    assert_ok(cluster_list(kit->cluster, kind, NS, &items, &version, &err));
+    assert_ok(cluster_list(kit->cluster, kind, NS, NULL, &items, &version, &err));
     return json_array_size(items);
 }
 
@@ -182,7 +182,8 @@ static void a_watch_needs_the_version_of_a_list(void **state)
     struct error err = {0};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_refused(cluster_watch_open(kit->cluster, KIND_POD, NS, bad[i], &watch, &err), ERR_INVALID);
+        assert_refused(cluster_watch_open(kit->cluster, KIND_POD, NS, NULL, bad[i], &watch, &err),
+                       ERR_INVALID);
 }
 
 /* ---- pods ---- */
@@ -246,10 +247,11 @@ static void an_owner_of_a_kind_that_is_not_kept_here_counts_as_alive(void **stat
 {
     struct local_kit *kit = *state;
     SCOPED(json)
-    json_t *job = quoted("{'apiVersion': 'batch/v1', 'kind': 'Job', 'metadata': {'name': 'j', 'uid': 'u'}}");
+    json_t *set =
+        quoted("{'apiVersion': 'apps/v1', 'kind': 'ReplicaSet', 'metadata': {'name': 's', 'uid': 'u'}}");
 
-    json_decref(create(kit, KIND_SANDBOX_SNAPSHOT, owned_by(snapshot_named("of-a-job", "x"), job)));
-    json_decref(get(kit, KIND_SANDBOX_SNAPSHOT, "of-a-job"));
+    json_decref(create(kit, KIND_SANDBOX_SNAPSHOT, owned_by(snapshot_named("of-a-set", "x"), set)));
+    json_decref(get(kit, KIND_SANDBOX_SNAPSHOT, "of-a-set"));
 }
 
 static void a_long_chain_of_owners_falls_as_one(void **state)
