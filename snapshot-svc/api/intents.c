@@ -1,6 +1,6 @@
 /* intents.c - PauseSandbox and ResumeSandbox: may it be, and the wish into spec.pause.
- * Spec: contract/rest-api.md §7. One caller at a time looks and writes, so the second of two sees what the first one
- * wrote; against other replicas stands the precondition of the write. */
+ * Spec: contract/rest-api.md §7. One caller at a time looks at a sandbox and writes, so the second of two sees what the
+ * first one wrote; against other replicas stands the precondition of the write. */
 #include <string.h>
 
 #include "shared/base/clock.h"
@@ -129,18 +129,29 @@ static int wish_once(struct orchestrator_service *self, const char *name, const 
     return write_target(self, object, wish, ret_generation, err);
 }
 
+/* FNV-1a; that two names share a lock does no harm. */
+static pthread_mutex_t *lock_of(struct orchestrator_service *self, const char *name)
+{
+    uint32_t hash = 2166136261u;
+
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    return &self->intent_locks[hash % INTENT_LOCKS];
+}
+
 static int write_wish(struct orchestrator_service *self, const char *name, const struct wish *wish,
                       int64_t *ret_generation, struct error *err)
 {
     int64_t give_up_ms = clock_monotonic_ms() + PATIENCE_MS;
+    pthread_mutex_t *lock = lock_of(self, name);
     int done;
 
-    pthread_mutex_lock(&self->intent_lock);
+    pthread_mutex_lock(lock);
     do {
         error_clear(err);
         done = wish_once(self, name, wish, ret_generation, err);
     } while (done < 0 && err->code == ERR_CONFLICT && clock_monotonic_ms() < give_up_ms);
-    pthread_mutex_unlock(&self->intent_lock);
+    pthread_mutex_unlock(lock);
     if (done < 0 && err->code == ERR_NOT_FOUND)
         return sandbox_not_found(err, name);
     return done;

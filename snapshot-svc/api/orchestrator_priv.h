@@ -7,12 +7,15 @@
 #include "snapshot-svc/api/orchestrator_service.h"
 #include "snapshot-svc/api/watchers.h"
 
+enum { INTENT_LOCKS = 64 };
+
 struct orchestrator_service {
     /* Set by orchestrator_service_new, then read by anyone. */
     const struct service *service;
     struct watchers *watchers; /* locks for itself */
 
-    pthread_mutex_t intent_lock; /* held from the look at a sandbox to the wish written into it */
+    /* Held from the look at a sandbox to the wish written into it; the name decides which. */
+    pthread_mutex_t intent_locks[INTENT_LOCKS];
 };
 
 /* ---- find.c: which object does a caller mean? <name>, else the legacy sandbox-<name> ---- */

@@ -55,7 +55,8 @@ struct orchestrator_service *orchestrator_service_new(const struct service *serv
 
     self->service = service;
     self->watchers = watchers_new();
-    pthread_mutex_init(&self->intent_lock, NULL);
+    for (int i = 0; i < INTENT_LOCKS; i++)
+        pthread_mutex_init(&self->intent_locks[i], NULL);
     informer_subscribe(
         service->informers[KIND_BATCH_SANDBOX],
         &(struct informer_handler){
@@ -78,6 +79,7 @@ void orchestrator_service_free(struct orchestrator_service *service)
     if (!service)
         return;
     watchers_free(service->watchers);
-    pthread_mutex_destroy(&service->intent_lock);
+    for (int i = 0; i < INTENT_LOCKS; i++)
+        pthread_mutex_destroy(&service->intent_locks[i]);
     free(service);
 }
