@@ -2,16 +2,14 @@
 # lib.sh - end-to-end tests: the whole stack on real parts, driven through its public doors. Source it.
 #
 #   e2e_begin NAME BIN      a private stack from the binaries in BIN; stopped and removed when the shell ends
-#   it "sentence" function  runs the function in a subshell; what it prints is shown when it fails
-#   e2e_end                 the totals, in CMocka's words, and the exit code
 #
-# Inside a case: rest METHOD PATH [BODY] sets STATUS, HEADERS, BODY;  want WHAT EXPECTED ACTUAL;  want_in, want_not_in.
+# Inside a case (see cases.sh): rest METHOD PATH [BODY] sets STATUS, HEADERS, BODY.
 
 E2E_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../../deploy/lib/stack.sh
 . "$E2E_ROOT/deploy/lib/stack.sh"
-
-E2E_PASSED=0 E2E_FAILED=()
+# shellcheck source=cases.sh
+. "$E2E_ROOT/tests/e2e/cases.sh"
 
 e2e_begin()
 {
@@ -38,43 +36,14 @@ e2e_cleanup()
     exit "$status"
 }
 
-it()
+e2e_show_logs()
 {
-    local sentence=$1 body=$2 log status
-    log=$E2E_DIR/case.log
-    printf '[ RUN      ] %s\n' "$sentence"
-    # Not as the condition of an `if`: bash would ignore "set -e" all the way down, and no case could fail.
-    (set -euo pipefail; "$body") >"$log" 2>&1 </dev/null
-    status=$?
-    if [ "$status" -eq 0 ]; then
-        printf '[       OK ] %s\n' "$sentence"
-        E2E_PASSED=$((E2E_PASSED + 1))
-    else
-        printf '[  FAILED  ] %s\n' "$sentence"
-        sed 's/^/    /' "$log"
-        for log in "$E2E_DIR"/log/*.log; do
-            printf '    --- the end of %s\n' "${log##*/}"
-            tail -n 15 "$log" | sed 's/^/    /'
-        done
-        E2E_FAILED+=("$sentence")
-    fi
+    local log
+    for log in "$E2E_DIR"/log/*.log; do
+        printf -- '--- the end of %s\n' "${log##*/}"
+        tail -n 15 "$log"
+    done
 }
-
-e2e_end()
-{
-    printf '[==========] %d test(s) run.\n[  PASSED  ] %d test(s).\n' \
-        $((E2E_PASSED + ${#E2E_FAILED[@]})) "$E2E_PASSED"
-    if [ ${#E2E_FAILED[@]} -gt 0 ]; then
-        printf '[  FAILED  ] e2e: %d test(s), listed below:\n' "${#E2E_FAILED[@]}"
-        printf '[  FAILED  ] %s\n' "${E2E_FAILED[@]}"
-        exit 1
-    fi
-    exit 0
-}
-
-want() { [ "$2" = "$3" ] || { printf '%s: want "%s", got "%s"\n' "$1" "$2" "$3" >&2; return 1; }; }
-want_in() { case "$2" in *"$1"*) ;; *) printf 'want "%s" in "%s"\n' "$1" "$2" >&2; return 1 ;; esac; }
-want_not_in() { case "$2" in *"$1"*) printf 'want no "%s" in "%s"\n' "$1" "$2" >&2; return 1 ;; esac; }
 
 # One request with the right key; -H OPTIONS in REST_OPTIONS.
 rest()
