@@ -10,6 +10,8 @@
 #   containerd_build_busybox DIR IMAGE         imports a busybox image under that name ("host/path:tag")
 #   containerd_import DIR LAYOUT IMAGE         imports an OCI layout's tag "latest" under that name
 #   containerd_trust_plain_http DIR HOST:PORT  pulls from that registry use HTTP (read at each pull)
+#   containerd_layout WORK BUILD CONFIG...     makes an OCI layout of what the function BUILD puts into a folder
+#   containerd_config ROOT STATE ...           the text of a config.toml, for a containerd that lives elsewhere
 #   containerd_masquerade DIR on|off           lets pods reach the world through the host's address
 #   containerd_ctr DIR ARGS...                 ctr in the namespace k8s.io
 #   containerd_stop DIR                        kills its containers, then stops it and undoes mounts, netns, bridge
@@ -75,27 +77,22 @@ EOF
     printf '%s\n' "$bridge" >"$dir/cni/bridge" && printf '%s\n' "$subnet" >"$dir/cni/subnet"
 }
 
-containerd_configure()
+# The text of a config.toml.
+containerd_config()
 {
-    local dir=$1 bridge=${2:-stasis0} subnet=${3:-10.87.0.0/24} cni_bin_dir
+    local root=$1 state=$2 socket=$3 runc=$4 cni_conf=$5 certs=$6 cni_bin_dir
 
     cni_bin_dir=$(containerd_cni_bin_dir) || return 1
-    if [ "${#dir}" -gt 60 ] || [ "${dir#/}" = "$dir" ]; then
-        containerd_say "want an absolute folder of at most 60 characters (socket paths are short), got $dir"
-        return 1
-    fi
-    mkdir -p "$dir/certs.d" && chmod 711 "$dir" || return 1
-    containerd_write_network "$dir" "$bridge" "$subnet" || return 1
-    cat >"$dir/config.toml" <<EOF
+    cat <<EOF
 version = 2
-root = "$dir/root"
-state = "$dir/state"
+root = "$root"
+state = "$state"
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
                     "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs",
                     "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
 
 [grpc]
-  address = "$dir/containerd.sock"
+  address = "$socket"
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "$CONTAINERD_PAUSE_IMAGE"
@@ -103,17 +100,31 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "$cni_bin_dir"
-    conf_dir = "$dir/cni/conf"
+    conf_dir = "$cni_conf"
   [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "$dir/certs.d"
+    config_path = "$certs"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        Root = "$dir/runc"
+        Root = "$runc"
 EOF
+}
+
+containerd_configure()
+{
+    local dir=$1 bridge=${2:-stasis0} subnet=${3:-10.87.0.0/24}
+
+    if [ "${#dir}" -gt 60 ] || [ "${dir#/}" = "$dir" ]; then
+        containerd_say "want an absolute folder of at most 60 characters (socket paths are short), got $dir"
+        return 1
+    fi
+    mkdir -p "$dir/certs.d" && chmod 711 "$dir" || return 1
+    containerd_write_network "$dir" "$bridge" "$subnet" || return 1
+    containerd_config "$dir/root" "$dir/state" "$dir/containerd.sock" "$dir/runc" "$dir/cni/conf" "$dir/certs.d" \
+        >"$dir/config.toml"
 }
 
 containerd_trust_plain_http()
@@ -153,28 +164,37 @@ containerd_start()
     done
 }
 
-containerd_import()
+# Without IMAGE, the names in the archive count; else its tag must be "latest".
+containerd_import_archive() # DIR ARCHIVE [IMAGE]
 {
-    local dir=$1 layout=$2 image=$3
+    local dir=$1 archive=$2 image=${3:-}
 
-    tar -C "$layout" -cf "$layout.tar" . &&
-        containerd_ctr "$dir" images import --base-name "${image%:*}" "$layout.tar" >/dev/null &&
+    if [ -z "$image" ]; then
+        containerd_ctr "$dir" images import "$archive" >/dev/null
+        return
+    fi
+    containerd_ctr "$dir" images import --base-name "${image%:*}" "$archive" >/dev/null &&
         if [ "${image##*:}" != latest ]; then
             containerd_ctr "$dir" images tag --force "${image%:*}:latest" "$image" >/dev/null &&
                 containerd_ctr "$dir" images rm --sync "${image%:*}:latest" >/dev/null
         fi
-    local failed=$?
+}
+
+containerd_import()
+{
+    local dir=$1 layout=$2 image=$3 failed=0
+
+    tar -C "$layout" -cf "$layout.tar" . && containerd_import_archive "$dir" "$layout.tar" "$image" || failed=1
     rm -f "$layout.tar"
     return "$failed"
 }
 
-# Packs what BUILD (a function that fills the folder $1) makes into a one-layer image.
-containerd_pack()
+# Makes the OCI layout WORK/oci (tag "latest") with one layer: what BUILD (a function that fills the folder $1) makes.
+containerd_layout() # WORK BUILD CONFIG...
 {
-    local dir=$1 image=$2 build=$3 work failed=0
-    shift 3
+    local work=$1 build=$2
+    shift 2
 
-    work=$(mktemp -d "$dir/image.XXXXXX") || return 1
     {
         umoci init --layout "$work/oci" &&
             umoci new --image "$work/oci:latest" &&
@@ -182,11 +202,21 @@ containerd_pack()
             "$build" "$work/bundle/rootfs" &&
             umoci repack --image "$work/oci:latest" "$work/bundle" &&
             umoci config --image "$work/oci:latest" "$@" &&
-            containerd_import "$dir" "$work/oci" "$image"
-    } >"$work/log" 2>&1 || {
+            rm -rf "$work/bundle"
+    } >"$work/log" 2>&1
+}
+
+# The same as an image of this containerd.
+containerd_pack() # DIR IMAGE BUILD CONFIG...
+{
+    local dir=$1 image=$2 work failed=0
+    shift 2
+
+    work=$(mktemp -d "$dir/image.XXXXXX") || return 1
+    if ! { containerd_layout "$work" "$@" && containerd_import "$dir" "$work/oci" "$image" 2>>"$work/log"; }; then
         failed=1
         containerd_say "cannot build $image: $(tail -n 3 "$work/log")"
-    }
+    fi
     rm -rf "$work"
     return "$failed"
 }

@@ -4,6 +4,7 @@
 #   KUBERNETES_CACHE    what is made once per machine lives here, outside the tree
 #   KUBERNETES_BIN      kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy, kubectl
 #   KUBERNETES_TOOLS    helm, and a kubectl of our days
+#   NODE_CLUSTER, NODE_BIN      where a node sees its cluster's folder and KUBERNETES_BIN
 #   say, die            a line on stderr; die also exits with 1
 #   progress            a line on stdout with the seconds since the start
 
@@ -18,6 +19,8 @@ STASIS_ROOT=$(cd "$KUBERNETES_HOME/../.." && pwd)
 KUBERNETES_CACHE=${STASIS_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/stasis}
 KUBERNETES_BIN=$KUBERNETES_CACHE/kubernetes-v$KUBERNETES_VERSION/bin
 KUBERNETES_TOOLS=$KUBERNETES_CACHE/kubectl-layer-$KUBERNETES_TOOLS_VERSION/bin
+NODE_CLUSTER=/run/stasis/cluster # the cluster's folder, as its nodes see it
+NODE_BIN=/run/stasis/bin         # KUBERNETES_BIN, as they see it
 KUBERNETES_SELF=${0##*/}
 
 say() { printf '%s: %s\n' "$KUBERNETES_SELF" "$*" >&2; }
