@@ -1,41 +1,18 @@
 #!/usr/bin/env bash
 # test_crash.sh BIN - kill -9 of each service in the middle of a pause, at each phase of it, then a restart.
 #
-# The law: the sandbox ends Running or Paused, with every write that was acknowledged to the outside; nothing is frozen,
-# nothing is left. The writer in the sandbox appends a number to a file and then tells it to a listener outside, so the
-# last number that the listener heard must be in the file, and the file must have no hole.
+# The law: the sandbox ends Running or Paused, with every write that was acknowledged to the outside (witness.sh); nothing is
+# frozen, nothing is left.
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=witness.sh
+. "$(dirname "$0")/witness.sh"
 
-# Listens on the bridge's own address, where only this stack's sandboxes can reach it.
-gateway() { printf '%s.1\n' "${STACK_SUBNET%.*}"; }
-start_listener()
-{
-    local port_file
-    ACKNOWLEDGED=$(mktemp "$E2E_DIR/acknowledged.XXXXXX")
-    port_file=$(mktemp -u "$E2E_DIR/port.XXXXXX")
-    mkfifo "$port_file"
-    "$E2E_ROOT/tests/e2e/listener.py" "$(gateway)" "$ACKNOWLEDGED" >"$port_file" &
-    LISTENER_PID=$!
-    trap 'kill "$LISTENER_PID" 2>/dev/null || :' EXIT
-    read -r LISTENER_PORT <"$port_file"
-}
-start_writer() # ID
-{
-    stasis exec "$1" -- sh -c "(i=0; while :; do i=\$((i + 1)); echo \$i >>/written; echo \$i; done | nc $(gateway) $LISTENER_PORT) >/dev/null 2>&1 </dev/null &"
-    { tail -n +1 -f --pid="$LISTENER_PID" "$ACKNOWLEDGED" || :; } | head -n 100 >/dev/null # until so many have arrived
-}
-
-# Every number up to at least the last acknowledged one, in order.
-writes_are_all_there() # ID
-{
-    local last
-    last=$(sed '$d' "$ACKNOWLEDGED" | tail -n 1) # the very last line may be half a number
-    stasis exec "$1" -- awk -v last="$last" '
-        $1 != NR { print "line " NR " is " $1; exit 1 }
-        END { if (NR < last) { print "acknowledged up to " last ", found " NR; exit 1 } }' /written
-}
+# The bridge's own address: only this stack's sandboxes can reach it.
+start_witness() { witness_start "${STACK_SUBNET%.*}.1"; }
+start_writer() { witness_writer stasis exec "$1" --; }           # ID
+writes_are_all_there() { witness_check stasis exec "$1" --; }    # ID
 
 begin_pause() # ID
 {
@@ -76,7 +53,7 @@ busy_sandbox()
 {
     id=$(new_sandbox)
     stasis exec "$id" -- dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null
-    start_listener
+    start_witness
     start_writer "$id"
 }
 
@@ -140,7 +117,7 @@ no_write_is_lost_when_nothing_crashes()
 {
     local id n
     id=$(new_sandbox)
-    start_listener
+    start_witness
     start_writer "$id"
     for n in 1 2 3; do
         stasis pause "$id" --wait

@@ -1,0 +1,155 @@
+# shellcheck shell=bash
+# lib.sh - end-to-end tests on the Kubernetes cluster that cluster.sh brought up. Source it.
+#
+#   kube_begin NAME DIR     a namespace of its own with push and pull Secrets; deleted when the shell ends
+#   it, want, ...           cases.sh
+#
+# After kube_begin: NS, REGISTRY (host:port), E2E_DIR, IMAGE; kubectl and helm of the cluster are in PATH.
+
+E2E_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+# shellcheck source=../cases.sh
+. "$E2E_ROOT/tests/e2e/cases.sh"
+# shellcheck source=../witness.sh
+. "$E2E_ROOT/tests/e2e/witness.sh"
+
+SYSTEM=stasis-system
+LOCAL_KUBERNETES=$E2E_ROOT/deploy/local-kubernetes
+
+kube_begin()
+{
+    local name=$1
+    eval "$("$LOCAL_KUBERNETES/env" --dir "$2")" || exit 1
+    REGISTRY=$STASIS_REGISTRY IMAGE=$KUBE_IMAGE NS=e2e-$name
+    E2E_DIR=$(mktemp -d "/tmp/e2e-$name.XXXXXX") || exit 1
+    trap kube_end EXIT
+    trap 'exit 130' INT TERM
+    kubectl create namespace "$NS" >/dev/null && put_secret "$(registry_password)" || exit 1
+}
+
+KUBE_IMAGE=stasis.local/busybox:1 # cluster.sh puts it on every node
+
+kube_end()
+{
+    local status=$?
+    kill $(jobs -p) 2>/dev/null
+    kubectl delete namespace "$NS" --wait=false >/dev/null 2>&1
+    rm -rf "$E2E_DIR"
+    exit "$status"
+}
+
+e2e_show_logs()
+{
+    echo "--- objects in $NS"
+    kubectl -n "$NS" get bsbx,sbxsnap,jobs,pods -o wide 2>&1
+    kubectl -n "$NS" get events --sort-by=.lastTimestamp 2>&1 | tail -n 25
+    echo "--- snapshot-svc"
+    kubectl -n "$SYSTEM" logs -l app.kubernetes.io/component=snapshot-svc --tail=15 --prefix 2>&1
+    echo "--- committer-agent"
+    kubectl -n "$SYSTEM" logs -l app.kubernetes.io/component=committer-agent --tail=15 --prefix 2>&1
+}
+
+# ---- registry ----
+
+registry_password() { cat "$STASIS_REGISTRY_PASSWORD_FILE"; }
+
+# The Secret that pushes and pulls use, with this password.
+put_secret()
+{
+    kubectl -n "$NS" create secret docker-registry registry --docker-server="$REGISTRY" --docker-username=robot \
+        --docker-password="$1" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+}
+
+registry_get() { curl -fsS -u "robot:$(registry_password)" "$@"; }
+
+registry_digest() # REPOSITORY TAG
+{
+    registry_get -o /dev/null -D - -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$REGISTRY/v2/$1/manifests/$2" |
+        tr -d '\r' | awk 'tolower($1) == "docker-content-digest:" { print $2 }'
+}
+registry_tags() { registry_get "http://$REGISTRY/v2/$1/tags/list" | jq -r '.tags // [] | sort | join(" ")'; } # REPOSITORY
+repository_of() { printf 'snapshots/%s-sandbox\n' "$1"; } # SANDBOX
+
+# ---- sandboxes ----
+
+# A sandbox that does nothing, and ends at once when it is told to.
+sandbox_yaml() # NAME [REPLICAS]
+{
+    cat <<YAML
+apiVersion: sandbox.opensandbox.io/v1alpha1
+kind: BatchSandbox
+metadata: {name: $1, namespace: $NS}
+spec:
+  replicas: ${2:-1}
+  template:
+    spec:
+      containers:
+      - name: sandbox
+        image: $IMAGE
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, "trap exit TERM; sleep infinity & wait"]
+        env: [{name: GREETING, value: hello}]
+YAML
+}
+
+new_sandbox() # NAME: returns when it runs
+{
+    sandbox_yaml "$1" | kubectl apply -f - >/dev/null
+    until_phase "$1" Succeed
+}
+
+until_phase() # SANDBOX PHASE [SECONDS]
+{
+    kubectl -n "$NS" wait "bsbx/$1" --for="jsonpath={.status.phase}=$2" --timeout="${3:-90}s" >/dev/null ||
+        { echo "$1 is $(phase_of "$1"), want $2: $(kubectl -n "$NS" get bsbx "$1" -o jsonpath='{.status.conditions}')" >&2; return 1; }
+}
+phase_of() { kubectl -n "$NS" get bsbx "$1" -o jsonpath='{.status.phase}'; }
+uid_of() { kubectl -n "$NS" get bsbx "$1" -o jsonpath='{.metadata.uid}'; }
+condition_of() { kubectl -n "$NS" get bsbx "$1" -o jsonpath="{.status.conditions[?(@.type==\"$2\")].$3}"; } # SANDBOX TYPE FIELD
+
+until_condition() # SANDBOX TYPE [SECONDS]
+{
+    kubectl -n "$NS" wait "bsbx/$1" --for="condition=$2" --timeout="${3:-60}s" >/dev/null
+}
+
+set_pause() # SANDBOX true|false|null
+{
+    kubectl -n "$NS" patch bsbx "$1" --type=merge -p "{\"spec\":{\"pause\":$2}}" >/dev/null
+}
+pause() { set_pause "$1" true && until_phase "$1" Paused; }
+resume() { set_pause "$1" false && until_phase "$1" Succeed; }
+
+inside() # SANDBOX COMMAND...
+{
+    local pod
+    pod=$(pods_of "$1" | head -n 1)
+    shift
+    kubectl -n "$NS" exec "$pod" -c sandbox -- "$@"
+}
+
+# By owner: labels can be wrong.
+pods_of() # SANDBOX
+{
+    kubectl -n "$NS" get pods -o json |
+        jq -r --arg uid "$(uid_of "$1")" '.items[] | select(any(.metadata.ownerReferences[]?; .uid == $uid)) | .metadata.name'
+}
+
+snapshot_of() { kubectl -n "$NS" get sbxsnap "$1-pause" -o jsonpath="$2"; } # SANDBOX JSONPATH
+
+# ---- nodes ----
+
+in_node() { "$LOCAL_KUBERNETES/in-node" "$@"; }      # NUMBER COMMAND...
+node_service() { "$LOCAL_KUBERNETES/service" "$@"; } # NUMBER SERVICE start|stop|kill|restart
+
+# What must hold whenever nothing is under way: nobody is frozen, and the agent owes nothing.
+nothing_is_left()
+{
+    want "frozen containers" "" "$(in_node 1 ctr -n k8s.io tasks ls | awk '$3 == "PAUSED" { print $1 }')"
+    want "spool files" "" "$(in_node 1 sh -c 'ls /var/lib/stasis/agent/spool 2>/dev/null')"
+}
+
+# The address of this machine that sandboxes can reach.
+outside_address()
+{
+    ip -o route get "$(kubectl get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="InternalIP")].address}')" |
+        sed -n 's/.* src \([^ ]*\).*/\1/p'
+}
