@@ -7,6 +7,7 @@
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/rpc/admit_priv.h"
 #include "shared/rpc/message_priv.h"
 #include "shared/rpc/server_priv.h"
 
@@ -253,6 +254,8 @@ static int dispatch(struct rpc_call *call, struct error *err)
 {
     struct rpc_server *server = call->server;
 
+    if (rpc_admit(call, err) < 0)
+        return -1;
     if (!call->endpoint)
         return error_set(err, ERR_UNSUPPORTED, "no method %s here", call->path);
     if (rpc_server_is_stopping(server))

@@ -33,6 +33,7 @@ struct rpc_call {
     gpr_timespec deadline;
     int64_t accepted_ms;
     struct rpc_call_header *headers;
+    const char *peer_role; /* in the arena; NULL: not over mutual TLS */
 
     /* The worker's that runs it. */
     struct rpc_work work;

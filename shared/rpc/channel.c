@@ -45,19 +45,76 @@ static void fill_args(struct rpc_args *args, const struct rpc_channel_options *o
 }
 
 /* A target without credentials becomes a channel whose every call fails and says why. */
-static grpc_channel *channel_open(const char *target, const struct rpc_channel_options *options)
+static grpc_channel *core_open(const struct rpc_channel *channel, struct rpc_connection *connection)
 {
+    const struct rpc_channel_options *options = &channel->options;
+    struct rpc_client_credentials credentials;
     struct rpc_args args = {.count = 0};
-    grpc_channel_credentials *credentials = NULL;
     struct error err = {0};
 
-    if (rpc_client_credentials(target, &credentials, &err) < 0)
-        return grpc_lame_client_channel_create(target, rpc_status_of(err.code), err.text);
+    if (rpc_client_credentials(channel->target, options, &credentials, &err) < 0)
+        return grpc_lame_client_channel_create(channel->target, rpc_status_of(err.code), err.text);
+    connection->trust = credentials.trust;
+    connection->generation = credentials.generation;
     fill_args(&args, options);
+    if (credentials.trust && options->server_role)
+        rpc_args_string(&args, GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, options->server_role);
     grpc_channel_args view = rpc_args_view(&args);
-    grpc_channel *core = grpc_channel_create(target, credentials, &view);
-    grpc_channel_credentials_release(credentials);
+    grpc_channel *core = grpc_channel_create(channel->target, credentials.core, &view);
+    grpc_channel_credentials_release(credentials.core);
     return core;
+}
+
+static struct rpc_connection *connection_new(const struct rpc_channel *channel)
+{
+    struct rpc_connection *connection = xcalloc(1, sizeof(*connection));
+
+    atomic_init(&connection->refs, 1);
+    connection->core = core_open(channel, connection);
+    return connection;
+}
+
+void rpc_connection_unref(struct rpc_connection *connection)
+{
+    if (atomic_fetch_sub(&connection->refs, 1) != 1)
+        return;
+    grpc_channel_destroy(connection->core);
+    rpc_trust_unref(connection->trust);
+    free(connection);
+}
+
+struct rpc_connection *rpc_channel_connection(struct rpc_channel *channel)
+{
+    struct rpc_connection *outdated = NULL;
+    uint64_t generation = channel->connects_with_tls ? rpc_tls_generation(channel->options.tls) : 0;
+
+    pthread_mutex_lock(&channel->lock);
+    if (channel->connection->generation < generation) {
+        outdated = channel->connection;
+        channel->connection = connection_new(channel);
+    }
+    struct rpc_connection *connection = channel->connection;
+    (void)atomic_fetch_add(&connection->refs, 1);
+    pthread_mutex_unlock(&channel->lock);
+    if (outdated)
+        rpc_connection_unref(outdated);
+    return connection;
+}
+
+static char *copy_of(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+static void take_options(struct rpc_channel *channel, const struct rpc_channel_options *options)
+{
+    channel->options = *options;
+    channel->options.name = xstrdup(options->name ? options->name : channel->target);
+    channel->options.header_key = copy_of(options->header_key);
+    channel->options.header_value = options->header_key ? xstrdup(options->header_value) : NULL;
+    channel->options.server_role = copy_of(options->server_role);
+    channel->options.secure_with = copy_of(options->secure_with);
+    channel->options.tls = options->tls ? rpc_tls_ref(options->tls) : NULL;
 }
 
 struct rpc_channel *rpc_channel_new(const char *target, const struct rpc_channel_options *options)
@@ -65,12 +122,11 @@ struct rpc_channel *rpc_channel_new(const char *target, const struct rpc_channel
     struct rpc_channel *channel = xcalloc(1, sizeof(*channel));
 
     rpc_core_ref();
-    channel->core = channel_open(target, options);
-    channel->name = xstrdup(options->name ? options->name : target);
-    if (options->header_key) {
-        channel->header_key = xstrdup(options->header_key);
-        channel->header_value = xstrdup(options->header_value);
-    }
+    channel->target = xstrdup(target);
+    take_options(channel, options);
+    pthread_mutex_init(&channel->lock, NULL);
+    channel->connection = connection_new(channel);
+    channel->connects_with_tls = channel->connection->trust != NULL;
     return channel;
 }
 
@@ -78,10 +134,15 @@ void rpc_channel_free(struct rpc_channel *channel)
 {
     if (!channel)
         return;
-    grpc_channel_destroy(channel->core);
+    rpc_connection_unref(channel->connection);
     rpc_core_unref();
-    free(channel->name);
-    free(channel->header_key);
-    free(channel->header_value);
+    pthread_mutex_destroy(&channel->lock);
+    rpc_tls_free(channel->options.tls);
+    free((char *)channel->options.name);
+    free((char *)channel->options.header_key);
+    free((char *)channel->options.header_value);
+    free((char *)channel->options.server_role);
+    free((char *)channel->options.secure_with);
+    free(channel->target);
     free(channel);
 }

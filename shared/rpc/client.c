@@ -52,14 +52,14 @@ static grpc_call *core_call_new(struct rpc_client_call *call, const ProtobufCSer
     grpc_slice slice = grpc_slice_from_copied_string(path);
     grpc_call *parent = options->parent ? rpc_call_core(options->parent) : NULL;
     grpc_call *core =
-        grpc_channel_create_call(call->channel->core, parent, GRPC_PROPAGATE_DEFAULTS, call->queue, slice,
+        grpc_channel_create_call(call->connection->core, parent, GRPC_PROPAGATE_DEFAULTS, call->queue, slice,
                                  NULL, deadline_of(options, default_timeout_ms), NULL);
 
     grpc_slice_unref(slice);
     return core;
 }
 
-void rpc_client_call_init(struct rpc_client_call *call, const struct rpc_channel *channel,
+void rpc_client_call_init(struct rpc_client_call *call, struct rpc_channel *channel,
                           const ProtobufCServiceDescriptor *service, const char *method,
                           const struct rpc_call_options *options, int64_t default_timeout_ms)
 {
@@ -67,11 +67,12 @@ void rpc_client_call_init(struct rpc_client_call *call, const struct rpc_channel
 
     options = options ? options : &none;
     *call = (struct rpc_client_call){.channel = channel, .method = method, .text = grpc_empty_slice()};
+    call->connection = rpc_channel_connection(channel);
     call->queue = grpc_completion_queue_create_for_pluck(NULL);
     call->core = core_call_new(call, service, options, default_timeout_ms);
     grpc_metadata_array_init(&call->initial);
     grpc_metadata_array_init(&call->trailers);
-    add_header(call, channel->header_key, channel->header_value);
+    add_header(call, channel->options.header_key, channel->options.header_value);
     add_header(call, options->header_key, options->header_value);
     if (options->wait_for_ready)
         call->header_flags =
@@ -92,6 +93,7 @@ void rpc_client_call_done(struct rpc_client_call *call)
     grpc_completion_queue_shutdown(call->queue);
     (void)rpc_client_pluck(call, NULL); /* nothing is in flight: this answers that the queue is drained */
     grpc_completion_queue_destroy(call->queue);
+    rpc_connection_unref(call->connection);
 }
 
 grpc_op rpc_op_send_headers(struct rpc_client_call *call)
@@ -159,8 +161,10 @@ int rpc_client_outcome(const struct rpc_client_call *call, struct error *err)
     if (call->status == GRPC_STATUS_OK)
         return 0;
     (void)rpc_status_decode(call->status, call->text, &call->trailers, err);
+    if (is_unreachable(call) && call->connection->trust)
+        rpc_trust_explain(call->connection->trust, err);
     if (is_unreachable(call))
-        return error_wrap(err, "calling %s of %s", call->method, call->channel->name);
+        return error_wrap(err, "calling %s of %s", call->method, call->channel->options.name);
     return -1;
 }
 
@@ -171,11 +175,11 @@ static int unary_answer(struct rpc_client_call *call, grpc_byte_buffer *answer,
         return -1;
     if (!answer)
         return error_set(err, ERR_CORRUPT, "%s of %s answered OK without a message", call->method,
-                         call->channel->name);
+                         call->channel->options.name);
     void *message = rpc_message_unpack(answer, type, NULL);
     if (!message)
         return error_set(err, ERR_CORRUPT, "the answer to %s from %s is not a valid %s", call->method,
-                         call->channel->name, type->name);
+                         call->channel->options.name, type->name);
     memcpy(ret_answer, &message, sizeof(message)); /* the caller's variable is a typed pointer */
     return 0;
 }
@@ -200,7 +204,7 @@ int rpc_unary(struct rpc_channel *channel, const ProtobufCServiceDescriptor *ser
         result = unary_answer(&call, answer, descriptor->output, ret_answer, err);
     } else {
         (void)error_set(err, ERR_INTERNAL, "calling %s of %s: gRPC refused the batch (bad header?)", method,
-                        channel->name);
+                        channel->options.name);
     }
     grpc_byte_buffer_destroy(question);
     grpc_byte_buffer_destroy(answer);

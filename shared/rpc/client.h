@@ -25,10 +25,8 @@ struct rpc_channel_options {
     const char *header_value;
     size_t max_message; /* bytes; 0: 16 MiB */
 
-    struct rpc_tls
-        *tls; /* rpc_tls_open() or rpc_tls_open_client(); borrowed for this call. NULL: plaintext */
-    const char
-        *server_role; /* mutual TLS: the role that the server's certificate must have, "committer-agent" */
+    struct rpc_tls *tls;     /* of rpc_tls_open() or rpc_tls_open_client(); NULL: plaintext */
+    const char *server_role; /* mutual TLS: whom we mean to reach, "committer-agent" */
     const char *secure_with; /* named when TLS is missing; NULL: "--tls-dir=FOLDER" */
 };
 

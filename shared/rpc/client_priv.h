@@ -3,19 +3,38 @@
 
 #include <grpc/grpc.h>
 
-#include "shared/rpc/client.h"
+#include <pthread.h>
 
-struct rpc_channel { /* immutable after rpc_channel_new, so any thread may call */
+#include "shared/rpc/client.h"
+#include "shared/rpc/trust_priv.h"
+
+/* A channel of the core, which has the certificates that were in use when it was made. Lasts as long as a call on it. */
+struct rpc_connection {
+    atomic_int refs;
     grpc_channel *core;
-    char *name;
-    char *header_key, *header_value; /* NULL: none */
+    struct rpc_trust *trust; /* NULL: plaintext */
+    uint64_t generation;     /* of the certificates */
 };
+
+struct rpc_channel {
+    char *target; /* set by rpc_channel_new, like all but the connection: any thread may call */
+    struct rpc_channel_options options; /* its texts and its tls are ours */
+    bool connects_with_tls;
+
+    pthread_mutex_t lock; /* guards the connection */
+    struct rpc_connection *connection;
+};
+
+/* The newest; the caller's reference. */
+struct rpc_connection *rpc_channel_connection(struct rpc_channel *channel);
+void rpc_connection_unref(struct rpc_connection *connection);
 
 #define RPC_CLIENT_HEADERS 2
 
 /* One call of ours to a peer. The queue is of the PLUCK kind: each batch is waited for by its tag. */
 struct rpc_client_call {
     const struct rpc_channel *channel;
+    struct rpc_connection *connection; /* keeps it alive, also when certificates change */
     const char *method;
     grpc_completion_queue *queue;
     grpc_call *core;
@@ -36,7 +55,7 @@ const ProtobufCMethodDescriptor *rpc_client_method(const ProtobufCServiceDescrip
                                                    const char *method);
 
 /* options may be NULL; default_timeout_ms is used when they say 0. */
-void rpc_client_call_init(struct rpc_client_call *call, const struct rpc_channel *channel,
+void rpc_client_call_init(struct rpc_client_call *call, struct rpc_channel *channel,
                           const ProtobufCServiceDescriptor *service, const char *method,
                           const struct rpc_call_options *options, int64_t default_timeout_ms);
 /* Every batch has been plucked. */

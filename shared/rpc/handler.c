@@ -55,6 +55,11 @@ const char *rpc_method_name(const struct rpc_call *call)
     return call->path;
 }
 
+const char *rpc_call_peer_role(const struct rpc_call *call)
+{
+    return call->peer_role;
+}
+
 int64_t rpc_ms_left(const struct rpc_call *call)
 {
     if (gpr_time_cmp(call->deadline, gpr_inf_future(call->deadline.clock_type)) == 0)

@@ -12,7 +12,6 @@
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/file.h"
-#include "shared/rpc/credentials_priv.h"
 
 #define SOCKET_UMASK 0177 /* leaves 0600: read and write for the owner */
 
@@ -128,33 +127,53 @@ static int explain(const char *address, struct error *err)
     return explain_socket(address, (const struct sockaddr *)&where, sizeof(where), err);
 }
 
-static int add_port(grpc_server *core, const char *address, int *ret_port, struct error *err)
+static int bind_core(grpc_server *core, const char *address, grpc_server_credentials *credentials)
 {
-    grpc_server_credentials *credentials = NULL;
-
-    if (rpc_server_credentials(address, &credentials, err) < 0)
-        return -1;
     mode_t before = unix_path(address) ? umask(SOCKET_UMASK) : 0;
     int port = grpc_server_add_http2_port(core, address, credentials);
+
     if (unix_path(address))
         (void)umask(before);
     grpc_server_credentials_release(credentials);
-    if (port <= 0)
+    return port;
+}
+
+static int add_port(grpc_server *core, const char *address, const struct rpc_server_options *options,
+                    struct rpc_listener *listener, struct error *err)
+{
+    grpc_server_credentials *credentials = NULL;
+
+    if (rpc_server_credentials(address, options, &credentials, &listener->tls, err) < 0)
+        return -1;
+    int port = bind_core(core, address, credentials);
+    if (port <= 0) {
+        rpc_listener_tls_free(listener->tls);
         return explain(address, err);
-    *ret_port = unix_path(address) ? 0 : port;
+    }
+    listener->port = unix_path(address) ? 0 : port;
     return 0;
 }
 
-int rpc_listen(grpc_server *core, const char *address, int *ret_port, int *ret_lock_fd, struct error *err)
+int rpc_listen(grpc_server *core, const char *address, const struct rpc_server_options *options,
+               struct rpc_listener *ret_listener, struct error *err)
 {
     const char *path = unix_path(address);
+    struct rpc_listener listener = {.lock_fd = -1};
     SCOPED(fd)
     int lock_fd = -1;
 
     if (path && unix_prepare(path, &lock_fd, err) < 0)
         return -1;
-    if (add_port(core, address, ret_port, err) < 0)
+    if (add_port(core, address, options, &listener, err) < 0)
         return -1;
-    *ret_lock_fd = TAKE_FD(lock_fd);
+    listener.lock_fd = TAKE_FD(lock_fd);
+    *ret_listener = listener;
     return 0;
+}
+
+void rpc_listener_done(struct rpc_listener *listener)
+{
+    if (listener->lock_fd >= 0)
+        (void)close(listener->lock_fd); /* lets the lock go; nothing was written */
+    rpc_listener_tls_free(listener->tls);
 }

@@ -15,7 +15,6 @@
 #include "shared/base/clock.h"
 #include "shared/rpc/channel_args_priv.h"
 #include "shared/rpc/core_priv.h"
-#include "shared/rpc/listen_priv.h"
 #include "shared/rpc/server_priv.h"
 
 #define POLLERS_DEFAULT      2 /* measured: 1 is as good for few calls, 4 is worse */
@@ -30,6 +29,7 @@
     10000 /* a client that pings oftener is cut off; the default would be 5 minutes                          \
            */
 #define HANDSHAKE_TIMEOUT_MS   10000
+#define TLS_CONNECTION_AGE_MS  3600000 /* then clients are asked to connect anew; calls under way go on */
 #define STREAMS_PER_CONNECTION 1000
 
 static void *poll_events(void *arg)
@@ -76,6 +76,9 @@ static grpc_server *core_new(const struct rpc_server_options *options)
     rpc_args_int(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, CLIENT_PING_MIN_MS);
     rpc_args_int(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS);
     rpc_args_int(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, STREAMS_PER_CONNECTION);
+    if (options
+            ->tls) /* certificates are looked at in handshakes only: an expired one must not stay for ever */
+        rpc_args_int(&args, GRPC_ARG_MAX_CONNECTION_AGE_MS, TLS_CONNECTION_AGE_MS);
     grpc_channel_args view = rpc_args_view(&args);
     return grpc_server_create(&view, NULL);
 }
@@ -88,6 +91,9 @@ static void options_fill(struct rpc_server_options *options)
     options->max_streams = options->max_streams ? options->max_streams : MAX_STREAMS_DEFAULT;
     options->max_message = options->max_message ? options->max_message : MAX_MESSAGE_DEFAULT;
     assert(options->max_message <= INT_MAX);
+    options->tls = options->tls ? rpc_tls_ref(options->tls) : NULL;
+    /* Whoever has a certificate of our CA may connect, so a server must say whom it serves. */
+    assert((options->tls && rpc_tls_kind(options->tls) == RPC_TLS_MUTUAL) == (options->accept_roles != NULL));
 }
 
 static void locks_init(struct rpc_server *server)
@@ -166,18 +172,16 @@ void rpc_server_add(struct rpc_server *server, const ProtobufCServiceDescriptor 
 
 int rpc_server_listen(struct rpc_server *server, const char *address, int *ret_port, struct error *err)
 {
-    int port = 0, lock_fd = -1;
+    struct rpc_listener listener;
 
     assert(!server->started);
-    if (rpc_listen(server->core, address, &port, &lock_fd, err) < 0)
+    if (rpc_listen(server->core, address, &server->options, &listener, err) < 0)
         return -1;
-    if (lock_fd >= 0) {
-        server->lock_fds =
-            xrealloc_array(server->lock_fds, server->lock_count + 1, sizeof(server->lock_fds[0]));
-        server->lock_fds[server->lock_count++] = lock_fd;
-    }
+    server->listeners =
+        xrealloc_array(server->listeners, server->listener_count + 1, sizeof(server->listeners[0]));
+    server->listeners[server->listener_count++] = listener;
     if (ret_port)
-        *ret_port = port;
+        *ret_port = listener.port;
     return 0;
 }
 
@@ -317,9 +321,10 @@ void rpc_server_free(struct rpc_server *server)
     grpc_server_destroy(server->core);
     grpc_completion_queue_destroy(server->queue);
     rpc_core_unref();
-    for (size_t i = 0; i < server->lock_count; i++)
-        (void)close(server->lock_fds[i]); /* lets the lock go; nothing was written */
-    free(server->lock_fds);
+    for (size_t i = 0; i < server->listener_count; i++)
+        rpc_listener_done(&server->listeners[i]);
+    free(server->listeners);
+    rpc_tls_free(server->options.tls);
     endpoints_free(server);
     rpc_health_free(server->health);
     pthread_cond_destroy(&server->changed);

@@ -43,7 +43,7 @@ struct rpc_server_options {
     rpc_observe_fn *observe; /* or NULL */
     void *observe_self;
 
-    struct rpc_tls *tls; /* for TCP addresses, loopback too; borrowed for rpc_server_new. NULL: plaintext */
+    struct rpc_tls *tls; /* for TCP addresses, loopback too; NULL: plaintext */
     /* Mutual TLS: whom we serve, {"snapshot-svc", NULL}; outlives the server. Every call over TCP is checked before
      * anything else: PERMISSION_DENIED with reason RoleNotAllowed names the role found and those wanted. */
     const char *const *accept_roles;
@@ -80,10 +80,9 @@ char *rpc_strdup(struct rpc_call *call, const char *text); /* NULL gives "" */
 char *rpc_printf(struct rpc_call *call, const char *fmt, ...) PRINTF(2, 3);
 const char *rpc_header(const struct rpc_call *call, const char *key); /* request metadata; NULL absent */
 const char *rpc_method_name(const struct rpc_call *call);             /* "package.Service/Method" */
-const char *
-rpc_call_peer_role(const struct rpc_call *call);  /* NULL: unix socket, plaintext, no certificate */
-int64_t rpc_ms_left(const struct rpc_call *call); /* INT64_MAX: no deadline */
-bool rpc_cancelled(const struct rpc_call *call);  /* by the client, its deadline, or a stopping server */
+const char *rpc_call_peer_role(const struct rpc_call *call);          /* NULL: not over mutual TLS */
+int64_t rpc_ms_left(const struct rpc_call *call);                     /* INT64_MAX: no deadline */
+bool rpc_cancelled(const struct rpc_call *call); /* by the client, its deadline, or a stopping server */
 /* Calls fn(self) once when the call is cancelled: on another thread, or on this one if that has happened
  * already, so hold no lock that fn takes. fn must not block. It replaces an earlier fn, and ends with the
  * handler; fn NULL takes it back, and when that returns fn is not running. Use it to wake what the handler

@@ -7,6 +7,7 @@
 
 #include "shared/rpc/call_priv.h"
 #include "shared/rpc/health_priv.h"
+#include "shared/rpc/listen_priv.h"
 #include "shared/rpc/server.h"
 #include "shared/rpc/tag_priv.h"
 #include "shared/rpc/workers_priv.h"
@@ -44,8 +45,8 @@ struct rpc_server {
     struct rpc_health *health;
     pthread_t *pollers;
     bool started, stopped; /* the owner's thread only */
-    int *lock_fds;         /* the locks of our unix sockets */
-    size_t lock_count;
+    struct rpc_listener *listeners;
+    size_t listener_count;
 
     struct rpc_workers *unary, *streams; /* they lock for themselves */
 

@@ -57,7 +57,7 @@ int rpc_stream_open(struct rpc_channel *channel, const ProtobufCServiceDescripto
     if (!stream_start(stream)) {
         stream_release(stream);
         return error_set(err, ERR_INTERNAL, "opening %s of %s: gRPC refused the batch (bad header?)", method,
-                         channel->name);
+                         channel->options.name);
     }
     *ret_stream = stream;
     return 0;
@@ -106,7 +106,7 @@ int rpc_stream_next(struct rpc_stream *stream, void *ret_message, struct error *
     if (!message) {
         rpc_stream_cancel(stream);
         return error_set(err, ERR_CORRUPT, "a message of %s from %s is not a valid %s", stream->call.method,
-                         stream->call.channel->name, stream->type->name);
+                         stream->call.channel->options.name, stream->type->name);
     }
     memcpy(ret_message, &message, sizeof(message)); /* the caller's variable is a typed pointer */
     return 1;
@@ -129,7 +129,7 @@ int rpc_stream_write(struct rpc_stream *stream, const ProtobufCMessage *message,
     if (sent)
         return 0;
     return error_set(err, ERR_UNAVAILABLE, "%s ended %s before it had read everything",
-                     stream->call.channel->name, stream->call.method);
+                     stream->call.channel->options.name, stream->call.method);
 }
 
 void rpc_stream_cancel(struct rpc_stream *stream)
