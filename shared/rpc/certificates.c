@@ -26,13 +26,19 @@ DEFINE_FREEP(private_key, EVP_PKEY, EVP_PKEY_free)
 DEFINE_FREEP(store, X509_STORE, X509_STORE_free)
 DEFINE_FREEP(store_ctx, X509_STORE_CTX, X509_STORE_CTX_free)
 
-static int read_file(const char *path, char **ret_pem, struct error *err)
+static const char *const wanted[] = {
+    [RPC_TLS_MUTUAL] = "TLS wants a folder with ca.crt, tls.crt and tls.key",
+    [RPC_TLS_SERVER] = "TLS wants a folder with tls.crt and tls.key",
+    [RPC_TLS_CLIENT] = "TLS wants a file with CAs to trust",
+};
+
+static int read_file(enum rpc_tls_kind kind, const char *path, char **ret_pem, struct error *err)
 {
     struct strbuf text = STRBUF_INIT;
 
     if (file_read(path, FILE_MAX_BYTES, &text, err) < 0) {
         err->code = err->code == ERR_DENIED ? ERR_DENIED : ERR_INVALID;
-        return error_wrap(err, "reading certificates");
+        return error_wrap(err, "%s", wanted[kind]);
     }
     *ret_pem = xstrdup(strbuf_text(&text)); /* PEM has no NUL; what follows one would not parse anyway */
     if (text.bytes)
@@ -211,7 +217,7 @@ int rpc_certificates_load(enum rpc_tls_kind kind, char *const paths[RPC_TLS_FILE
     atomic_init(&certificates->refs, 1);
     certificates->not_after_unix_s = INT64_MAX;
     for (int file = 0; file < RPC_TLS_FILES; file++)
-        if (paths[file] && read_file(paths[file], &certificates->pem[file], err) < 0)
+        if (paths[file] && read_file(kind, paths[file], &certificates->pem[file], err) < 0)
             return -1;
     /* The queue of OpenSSL errors belongs to this thread, which may be one of gRPC's in the middle of a handshake. */
     (void)ERR_set_mark();

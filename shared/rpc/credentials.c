@@ -93,7 +93,9 @@ static grpc_ssl_certificate_config_reload_status give(void *self,
     struct rpc_certificates *current = rpc_tls_current(listener->tls, &listener->given);
     const grpc_ssl_pem_key_cert_pair ours = {.private_key = current->pem[RPC_TLS_KEY],
                                              .cert_chain = current->pem[RPC_TLS_CHAIN]};
-    *ret_config = grpc_ssl_server_certificate_config_create(current->pem[RPC_TLS_CA], &ours, 1);
+    /* The core insists on CAs, even where no client is asked for a certificate. */
+    const char *clients_ca = current->pem[RPC_TLS_CA] ? current->pem[RPC_TLS_CA] : ours.cert_chain;
+    *ret_config = grpc_ssl_server_certificate_config_create(clients_ca, &ours, 1);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 }
 

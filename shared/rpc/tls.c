@@ -122,9 +122,10 @@ static void take_over(struct rpc_tls *tls, struct rpc_certificates *renewed)
                  log_str("not_after", rfc3339_format(renewed->not_after_unix_s, until)));
 }
 
+/* Once for each state of the files. Those in use that have expired meanwhile are no news: mind_expiry() tells. */
 static void complain(struct rpc_tls *tls, const struct error *err, bool is_news)
 {
-    if (!is_news && strcmp(tls->complaint, err->text) == 0)
+    if (!is_news && (!*tls->complaint || strcmp(tls->complaint, err->text) == 0))
         return;
     memcpy(tls->complaint, err->text, sizeof(tls->complaint));
     log_failure(LOG_ERROR, "new certificates are unusable, the last good ones stay in use", err);
@@ -140,9 +141,12 @@ static void read_again(struct rpc_tls *tls)
     bool is_news = !look_same(&look, &tls->seen);
     tls->seen = look;
     tls->settled = look_settled(&look);
-    if (result < 0)
+    if (result < 0) {
         complain(tls, &err, is_news);
-    else if (!rpc_certificates_equal(renewed, tls->current)) /* only this thread replaces it */
+        return;
+    }
+    tls->complaint[0] = '\0';
+    if (!rpc_certificates_equal(renewed, tls->current)) /* only this thread replaces it */
         take_over(tls, TAKE(renewed));
 }
 

@@ -79,6 +79,16 @@ static int header(struct rpc_call *call, const void *request, void *response, st
     return 0;
 }
 
+static int role(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    text_message *answer = response;
+
+    (void)request;
+    (void)err;
+    answer->text = rpc_strdup(call, rpc_call_peer_role(call));
+    return 0;
+}
+
 static int time_left(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
     number_message *answer = response;
@@ -186,6 +196,7 @@ static int follow(struct rpc_call *call, const void *request, struct error *err)
 static const struct rpc_method methods[] = {
     {.name = "Say", .unary = say},
     {.name = "Header", .unary = header},
+    {.name = "Role", .unary = role},
     {.name = "TimeLeft", .unary = time_left},
     {.name = "Fail", .unary = fail_as_told},
     {.name = "Grow", .unary = grow},
