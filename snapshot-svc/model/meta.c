@@ -77,9 +77,25 @@ bool meta_is_controlled_by_sandbox(const struct object_meta *meta, const char *s
            strcmp(owner->kind, "BatchSandbox") == 0 && strcmp(owner->uid, sandbox_uid) == 0;
 }
 
+bool meta_is_controlled_by(const struct object_meta *meta, const char *uid)
+{
+    const struct owner_reference *owner = meta_controller(meta);
+    return owner && uid && strcmp(owner->uid, uid) == 0;
+}
+
+static json_t *owner_references_to(const struct object_meta *owner, const char *kind)
+{
+    return json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion", SANDBOX_API_VERSION, "kind", kind,
+                     "name", owner->name, "uid", owner->uid ? owner->uid : "", "controller", 1,
+                     "blockOwnerDeletion", 1);
+}
+
 json_t *owner_references_to_sandbox(const struct object_meta *sandbox)
 {
-    return json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion", SANDBOX_API_VERSION, "kind",
-                     "BatchSandbox", "name", sandbox->name, "uid", sandbox->uid ? sandbox->uid : "",
-                     "controller", 1, "blockOwnerDeletion", 1);
+    return owner_references_to(sandbox, "BatchSandbox");
+}
+
+json_t *owner_references_to_snapshot(const struct object_meta *snapshot)
+{
+    return owner_references_to(snapshot, "SandboxSnapshot");
 }

@@ -40,5 +40,9 @@ const struct owner_reference *meta_controller(const struct object_meta *meta);
 /* Is the controller a BatchSandbox of our API group with this uid? */
 bool meta_is_controlled_by_sandbox(const struct object_meta *meta, const char *sandbox_uid);
 
-/* A new ownerReferences array with one controller reference to a BatchSandbox (contract/crds.md §7). */
+/* Is the object with this uid its controller, of whatever kind? */
+bool meta_is_controlled_by(const struct object_meta *meta, const char *uid);
+
+/* A new ownerReferences array with one controller reference (contract/crds.md §7). */
 json_t *owner_references_to_sandbox(const struct object_meta *sandbox);
+json_t *owner_references_to_snapshot(const struct object_meta *snapshot);

@@ -44,11 +44,16 @@ static char *shortened(const char *text, size_t max)
     return xasprintf("%.*s-%.*s", (int)kept, text, HASH_DIGITS, hex_of(&digest));
 }
 
-static char *with_suffix(const char *name, const char *suffix)
+static char *with_suffix_within(const char *name, const char *suffix, size_t max)
 {
     SCOPED(string)
-    char *stem = shortened(name, OBJECT_NAME_MAX - strlen(suffix));
+    char *stem = shortened(name, max - strlen(suffix));
     return xasprintf("%s%s", stem, suffix);
+}
+
+static char *with_suffix(const char *name, const char *suffix)
+{
+    return with_suffix_within(name, suffix, OBJECT_NAME_MAX);
 }
 
 char *name_pod(const char *sandbox, int32_t index)
@@ -61,6 +66,16 @@ char *name_pod(const char *sandbox, int32_t index)
 char *name_internal_snapshot(const char *sandbox)
 {
     return with_suffix(sandbox, "-pause");
+}
+
+char *name_commit_job(const char *snapshot)
+{
+    return with_suffix_within(snapshot, "-commit", LABEL_VALUE_MAX);
+}
+
+char *name_unpause_job(const char *snapshot)
+{
+    return with_suffix_within(snapshot, "-unpause", LABEL_VALUE_MAX);
 }
 
 char *name_label_value(const char *name)

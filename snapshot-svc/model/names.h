@@ -22,12 +22,25 @@
 /* The generation whose wish lets a failed resume be tried again: written, under the resourceVersion, before its pod is removed. */
 #define ANNOTATION_RESUME_RETRY "sandbox.opensandbox.io/resume-retry"
 
+/* On commit and unpause Jobs and their pods. Both keys name the snapshot (crds.md §6.1: OpenSandbox's and the Guide's); a label holds 63
+ * characters, so the whole name is in the annotation. */
+#define LABEL_JOB_SNAPSHOT       "sandbox.opensandbox.io/sandbox-snapshot-name"
+#define LABEL_JOB_SNAPSHOT_GUIDE "sandbox.opensandbox.io/snapshot"
+#define LABEL_NODE_ACCESS        "sandbox.opensandbox.io/privileged-node-access"
+#define ANNOTATION_JOB_SNAPSHOT  "sandbox.opensandbox.io/snapshot-name"
+#define ANNOTATION_COMMIT_KEY    "sandbox.opensandbox.io/commit-key" /* sandboxsnapshot_commit_key() */
+#define LABEL_OF_JOB             "job-name" /* set by the Job controller on a Job's pods */
+#define LABEL_OF_JOB_NEW         "batch.kubernetes.io/job-name"
+
 #define FINALIZER_SNAPSHOT     "sandboxsnapshot.sandbox.opensandbox.io/cleanup"
 #define FINALIZER_TASK_CLEANUP "batch-sandbox.sandbox.opensandbox.io/task-cleanup"
 
 char *name_pod(const char *sandbox, int32_t index); /* "<bs>-<index>" */
 char *name_internal_snapshot(const char *sandbox);  /* "<bs>-pause" */
-char *name_label_value(const char *name);           /* itself, or cut and hashed to 63 characters */
+char *
+name_commit_job(const char *snapshot); /* "<snapshot>-commit", at most 63 characters: it becomes a label */
+char *name_unpause_job(const char *snapshot); /* "<snapshot>-unpause", likewise */
+char *name_label_value(const char *name);     /* itself, or cut and hashed to 63 characters */
 
 /* The value of ANNOTATION_PAUSE_CYCLE: 0 absent (NULL), -1 no positive number. */
 int64_t pause_cycle_parse(const char *text);

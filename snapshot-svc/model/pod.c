@@ -21,20 +21,24 @@ static const struct json_field container_fields[] = {
 };
 
 static const struct json_field detail_fields[] = {
-    {"reason",  JSON_STR, offsetof(struct container_state, reason),  JSON_OPTIONAL, NULL, 0},
-    {"message", JSON_STR, offsetof(struct container_state, message), JSON_OPTIONAL, NULL, 0},
+    {"reason",   JSON_STR,   offsetof(struct container_state, reason),    JSON_OPTIONAL, NULL, 0},
+    {"message",  JSON_STR,   offsetof(struct container_state, message),   JSON_OPTIONAL, NULL, 0},
+    {"exitCode", JSON_INT32, offsetof(struct container_state, exit_code), JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };
 
 static const struct json_field state_fields[] = {
     {"waiting",    JSON_STRUCT, offsetof(struct container_status, waiting),    JSON_OPTIONAL, detail_fields, 0},
     {"terminated", JSON_STRUCT, offsetof(struct container_status, terminated), JSON_OPTIONAL, detail_fields, 0},
+    {"terminated", JSON_ANY_OBJECT, offsetof(struct container_status, ended),  JSON_OPTIONAL, NULL, 0},
+    {"running",    JSON_ANY_OBJECT, offsetof(struct container_status, runs),   JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };
 
 static const struct json_field container_status_fields[] = {
-    {"name",  JSON_STR,    offsetof(struct container_status, name), JSON_REQUIRED, NULL, 0},
-    {"state", JSON_STRUCT, 0,                                       JSON_OPTIONAL, state_fields, 0},
+    {"name",         JSON_STR,    offsetof(struct container_status, name),     JSON_REQUIRED, NULL, 0},
+    {"state",        JSON_STRUCT, 0,                                           JSON_OPTIONAL, state_fields, 0},
+    {"restartCount", JSON_INT32,  offsetof(struct container_status, restarts), JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };
 
@@ -56,6 +60,8 @@ static const struct json_field status_fields[] = {
     {"containerStatuses", JSON_LIST, offsetof(struct pod, container_statuses), JSON_OPTIONAL,
      container_status_fields, sizeof(struct container_status)},
     {"initContainerStatuses", JSON_LIST, offsetof(struct pod, init_container_statuses), JSON_OPTIONAL,
+     container_status_fields, sizeof(struct container_status)},
+    {"ephemeralContainerStatuses", JSON_LIST, offsetof(struct pod, ephemeral_container_statuses), JSON_OPTIONAL,
      container_status_fields, sizeof(struct container_status)},
     JSON_FIELDS_END,
 };
@@ -96,6 +102,23 @@ bool pod_is_running(const struct pod *pod)
 bool pod_is_ready(const struct pod *pod)
 {
     return pod_is_running(pod) && condition_is_true(&pod->conditions, "Ready");
+}
+
+static bool all_ended(const struct json_list *statuses)
+{
+    const struct container_status *items = statuses->items;
+
+    for (size_t i = 0; i < statuses->count; i++)
+        if (!items[i].ended)
+            return false;
+    return true;
+}
+
+bool pod_has_ended(const struct pod *pod)
+{
+    return pod->container_statuses.count > 0 && pod->container_statuses.count >= pod->containers.count &&
+           all_ended(&pod->container_statuses) && all_ended(&pod->init_container_statuses) &&
+           all_ended(&pod->ephemeral_container_statuses);
 }
 
 static bool parse_index(const char *text, int32_t *ret_index)

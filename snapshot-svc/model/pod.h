@@ -18,11 +18,14 @@ struct pod_container {
 
 struct container_state {
     char *reason, *message;
+    int32_t exit_code; /* terminated only */
 };
 
 struct container_status {
     char *name;
     struct container_state waiting, terminated; /* reason NULL: not in that state, or without a reason */
+    json_t *runs, *ended;                       /* not NULL: it is in the state running, or terminated */
+    int32_t restarts;
 };
 
 struct pod {
@@ -32,7 +35,7 @@ struct pod {
     char *reason, *message;              /* of the pod: "Evicted", ... */
     struct json_list containers;         /* of struct pod_container: spec.containers */
     struct json_list container_statuses; /* of struct container_status */
-    struct json_list init_container_statuses;
+    struct json_list init_container_statuses, ephemeral_container_statuses;
     struct json_list conditions; /* of struct condition */
 };
 
@@ -43,6 +46,10 @@ void pod_done(struct pod *pod);
 enum pod_phase pod_phase(const struct pod *pod);
 bool pod_is_running(const struct pod *pod); /* phase Running and not being deleted */
 bool pod_is_ready(const struct pod *pod);   /* running, and its condition Ready is True */
+
+/* Has the node told of every container, of all kinds, that it has terminated? The phase does not say: an evicted pod is Failed, without
+ * any container status, while its containers are being stopped. */
+bool pod_has_ended(const struct pod *pod);
 
 /* The index from its label, else the number after the last '-' of its name.
  * ERR_INVALID: neither (contract/controller-behaviour.md §3). */

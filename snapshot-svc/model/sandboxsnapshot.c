@@ -13,6 +13,10 @@ static const char *const phase_names[] = {
 };
 _Static_assert(sizeof(phase_names) / sizeof(*phase_names) == SNAPSHOT_PHASE_MAX, "a phase without a name");
 
+static const char *const committer_names[] = {[COMMITTER_AGENT] = "agent", [COMMITTER_JOB] = "job"};
+_Static_assert(sizeof(committer_names) / sizeof(*committer_names) == COMMITTER_MAX,
+               "a committer without a name");
+
 /* clang-format off */
 static const struct json_field container_fields[] = {
     {"containerName", JSON_STR, offsetof(struct snapshot_container, name),         JSON_REQUIRED, NULL, 0},
@@ -47,6 +51,7 @@ static const struct json_field status_fields[] = {
     {"size",               JSON_SIZE,   MEMBER(size_bytes),          JSON_OPTIONAL, NULL, 0},
     {"layers",             JSON_INT32,  MEMBER(layers),              JSON_OPTIONAL, NULL, 0},
     {"attempts",           JSON_INT32,  MEMBER(attempts),            JSON_OPTIONAL, NULL, 0},
+    {"committer",          JSON_STR,    MEMBER(committer_name),      JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };
 #undef MEMBER
@@ -77,6 +82,19 @@ enum snapshot_phase snapshot_phase_parse(const char *name)
         if (strcmp(phase_names[phase], name) == 0)
             return (enum snapshot_phase)phase;
     return SNAPSHOT_PHASE_UNKNOWN;
+}
+
+enum snapshot_committer sandboxsnapshot_committer(const struct sandboxsnapshot_status *status)
+{
+    const bool job =
+        status->committer_name && strcmp(status->committer_name, committer_names[COMMITTER_JOB]) == 0;
+    return job ? COMMITTER_JOB : COMMITTER_AGENT;
+}
+
+void sandboxsnapshot_set_committer(struct sandboxsnapshot_status *status, enum snapshot_committer committer)
+{
+    free(status->committer_name);
+    status->committer_name = xstrdup(committer_names[committer]);
 }
 
 bool snapshot_phase_is_final(enum snapshot_phase phase)

@@ -25,6 +25,12 @@ enum snapshot_phase snapshot_phase_parse(const char *name);
 
 #define SNAPSHOT_CONDITION_READY  "Ready"
 #define SNAPSHOT_CONDITION_FAILED "Failed"
+/* While Committing by a Job that has failed or is given up: reason and message of the failure to come. Until it is told, the Job is
+ * stopped and what it froze is thawed. */
+#define SNAPSHOT_CONDITION_STOPPING "Stopping"
+
+/* Who commits: decided before anything is frozen, and kept for that attempt. */
+enum snapshot_committer { COMMITTER_AGENT, COMMITTER_JOB, COMMITTER_MAX };
 
 struct snapshot_container {
     char *name, *image_uri, *image_digest; /* digest NULL until known; text, for users may patch it */
@@ -45,6 +51,7 @@ struct sandboxsnapshot_status {
     int64_t start_ms, completion_ms; /* whole seconds in the document */
     uint64_t size_bytes;             /* of the images, compressed */
     int32_t layers, attempts;
+    char *committer_name; /* as stored; NULL until it is decided; use sandboxsnapshot_committer() */
 };
 
 struct sandboxsnapshot {
@@ -60,6 +67,9 @@ void sandboxsnapshot_done(struct sandboxsnapshot *snapshot);
 
 enum snapshot_phase sandboxsnapshot_phase(const struct sandboxsnapshot_status *status);
 void sandboxsnapshot_set_phase(struct sandboxsnapshot_status *status, enum snapshot_phase phase);
+/* An attempt that does not say is the agent's. */
+enum snapshot_committer sandboxsnapshot_committer(const struct sandboxsnapshot_status *status);
+void sandboxsnapshot_set_committer(struct sandboxsnapshot_status *status, enum snapshot_committer committer);
 bool snapshot_phase_is_final(enum snapshot_phase phase);
 
 /* The entry of a container, or NULL. Borrowed. */
