@@ -137,14 +137,18 @@ snapshot_of() { kubectl -n "$NS" get sbxsnap "$1-pause" -o jsonpath="$2"; } # SA
 
 # ---- nodes ----
 
-in_node() { "$LOCAL_KUBERNETES/in-node" "$@"; }      # NUMBER COMMAND...
-node_service() { "$LOCAL_KUBERNETES/service" "$@"; } # NUMBER SERVICE start|stop|kill|restart
+in_node() { "$LOCAL_KUBERNETES/in-node" "$@"; }      # NODE COMMAND...
+node_service() { "$LOCAL_KUBERNETES/service" "$@"; } # NODE SERVICE start|stop|kill|restart
 
 # What must hold whenever nothing is under way: nobody is frozen, and the agent owes nothing.
 nothing_is_left()
 {
-    want "frozen containers" "" "$(in_node 1 ctr -n k8s.io tasks ls | awk '$3 == "PAUSED" { print $1 }')"
-    want "spool files" "" "$(in_node 1 sh -c 'ls /var/lib/stasis/agent/spool 2>/dev/null')"
+    local node
+    for node in $(kubectl get nodes -o name); do
+        node=${node#node/}
+        want "frozen containers on $node" "" "$(in_node "$node" ctr -n k8s.io tasks ls | awk '$3 == "PAUSED" { print $1 }')"
+        want "spool files on $node" "" "$(in_node "$node" sh -c 'ls /var/lib/stasis/agent/spool /var/lib/stasis/jobs/*/spool/* 2>/dev/null || :')"
+    done
 }
 
 # The address of this machine that sandboxes can reach.

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# cluster.sh - the cluster that the Kubernetes tests share: a real one, with Stasis installed by its chart from its images.
+#
+#   cluster.sh up DIR BIN [--set NAME=VALUE ...]    starts it, builds the images from BIN, installs; what is there is kept
+#   cluster.sh install DIR BIN [--set ...]          only the images and the chart again
+#   cluster.sh down DIR                             all of it goes
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+
+usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
+[ $# -ge 2 ] || { usage >&2; exit 2; }
+verb=$1 dir=$2
+shift 2
+
+# The registry wants a user, for pushes and pulls alike; what the pods of Stasis and the base image of the sandboxes need is
+# on the nodes already.
+cluster_up()
+{
+    deploy/local-kubernetes/up --nodes 2 --dir "$dir" --registry-auth
+}
+
+install_stasis() # BIN [HELM OPTIONS...]
+{
+    local bin=$1 images=$dir/images
+    shift
+    eval "$(deploy/local-kubernetes/env --dir "$dir")"
+    deploy/images/build.sh --bin "$bin" --out "$images" --registry stasis.local
+    deploy/local-kubernetes/load-image "$images"/*.oci.tar
+    helm upgrade --install stasis deploy/helm/stasis --namespace stasis-system --create-namespace --wait --timeout 3m \
+        --set global.imageRegistry=stasis.local \
+        --set controller.snapshot.registry="$STASIS_REGISTRY/snapshots" --set controller.snapshot.registryInsecure=true \
+        --set controller.snapshot.snapshotPushSecret=registry --set controller.snapshot.resumePullSecret=registry \
+        "$@"
+    kubectl -n opensandbox create secret docker-registry registry --docker-server="$STASIS_REGISTRY" --docker-username=robot \
+        --docker-password="$(cat "$STASIS_REGISTRY_PASSWORD_FILE")" --dry-run=client -o yaml | kubectl apply -f -
+}
+
+case "$verb" in
+up) cluster_up && install_stasis "$@" ;;
+install) install_stasis "$@" ;;
+down) deploy/local-kubernetes/down --dir "$dir" ;;
+-h | --help) usage ;;
+*) echo "cluster.sh: unknown verb '$verb' (see --help)" >&2; exit 2 ;;
+esac
