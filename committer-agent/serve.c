@@ -6,6 +6,7 @@
 #include "shared/base/signals.h"
 #include "shared/metrics/operations.h"
 #include "shared/rpc/server.h"
+#include "shared/rpc/tls.h"
 
 /* serve.c - the daemon: wires the agent to its gRPC door and to the operations server, and unwires in the
  * right order. */
@@ -59,10 +60,25 @@ static int start_node(struct daemon *daemon, const struct settings *settings, st
     return 0;
 }
 
+static int open_tls(const struct settings *settings, struct rpc_tls **ret_tls, struct error *err)
+{
+    if (!settings->tls_dir || !*settings->tls_dir)
+        return 0;
+    if (rpc_tls_open(settings->tls_dir, ret_tls, err) < 0)
+        return error_wrap(err, "--tls-dir");
+    log_info("mutual TLS", log_str("dir", settings->tls_dir), log_str("role", rpc_tls_role(*ret_tls)));
+    return 0;
+}
+
 static int start_rpc(struct daemon *daemon, const struct settings *settings, struct error *err)
 {
-    const struct rpc_server_options options = {.workers = RPC_WORKERS};
+    static const char *const callers[] = {"snapshot-svc", NULL};
+    SCOPED(rpc_tls) struct rpc_tls *tls = NULL;
 
+    if (open_tls(settings, &tls, err) < 0)
+        return -1;
+    const struct rpc_server_options options = {
+        .workers = RPC_WORKERS, .tls = tls, .accept_roles = tls ? callers : NULL};
     daemon->committer = (struct committer_service){.commits = daemon->agent.commits,
                                                    .commit_timeout_ms = settings->commit_timeout_ms,
                                                    .hold_timeout_ms = settings->hold_timeout_ms,

@@ -5,7 +5,9 @@
 /* clang-format off */
 static const struct config_option options[] = {
     {"address", "STASIS_AGENT_ADDRESS", CONFIG_STRING, FIELD(address), "unix:/run/stasis/agent.sock",
-     "Where the agent serves gRPC: unix:/path or host:port.", false},
+     "Where the agent serves gRPC: unix:/path, loopback host:port, or with --tls-dir any host:port.", false},
+    {"tls-dir", "STASIS_TLS_DIR", CONFIG_STRING, FIELD(tls_dir), NULL,
+     "Folder with ca.crt, tls.crt and tls.key: mutual TLS on --address; only snapshot-svc is served.", false},
     {"containerd-socket-path", "CONTAINERD_SOCKET", CONFIG_STRING, FIELD(containerd_socket),
      "/run/containerd/containerd.sock", "containerd's socket.", false},
     {"containerd-namespace", "CONTAINERD_NAMESPACE", CONFIG_STRING, FIELD(containerd_namespace), "k8s.io",

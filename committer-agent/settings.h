@@ -7,6 +7,7 @@
 
 struct settings {
     const char *address; /* gRPC: "unix:/path" or "host:port" */
+    const char *tls_dir; /* NULL or "": plaintext */
     const char *containerd_socket;
     const char *containerd_namespace;
     const char *state_dir;

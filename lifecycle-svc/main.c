@@ -14,6 +14,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/signals.h"
 #include "shared/log/log.h"
+#include "shared/rpc/tls.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -39,14 +40,23 @@ static int load_keys(const struct settings *settings, struct api_keys **ret_keys
     return 0;
 }
 
-static struct rpc_channel *reach_orchestrator(const struct settings *settings)
+static int reach_orchestrator(const struct settings *settings, struct rpc_channel **ret_channel,
+                              struct error *err)
 {
-    struct rpc_channel_options options = {.name = "snapshot-svc",
-                                          .keepalive =
-                                              strncmp(settings->orchestrator_address, "unix:", 5) != 0,
-                                          .max_message = MAX_LIST_BYTES};
+    SCOPED(rpc_tls) struct rpc_tls *tls = NULL;
 
-    return rpc_channel_new(settings->orchestrator_address, &options);
+    if (*settings->tls_dir && rpc_tls_open(settings->tls_dir, &tls, err) < 0)
+        return error_wrap(err, "--tls-dir");
+    const struct rpc_channel_options options = {.name = "snapshot-svc",
+                                                .keepalive =
+                                                    strncmp(settings->orchestrator_address, "unix:", 5) != 0,
+                                                .max_message = MAX_LIST_BYTES,
+                                                .tls = tls,
+                                                .server_role = tls ? "snapshot-svc" : NULL};
+    *ret_channel = rpc_channel_new(settings->orchestrator_address, &options);
+    if (rpc_channel_check(*ret_channel, err) < 0)
+        return error_wrap(err, "--orchestrator-address");
+    return 0;
 }
 
 static int open_rest_door(const struct settings *settings, struct rest_door *door,
@@ -68,18 +78,28 @@ static int open_rest_door(const struct settings *settings, struct rest_door *doo
 static int open_grpc_door(const struct settings *settings, struct api_door *door,
                           struct rpc_server **ret_server, struct error *err)
 {
-    struct rpc_server_options options = {.workers = GRPC_WORKERS, .observe = api_door_observe};
+    SCOPED(rpc_tls) struct rpc_tls *tls = NULL;
     SCOPED(rpc_server) struct rpc_server *server = NULL;
     int port = 0;
 
     if (!*settings->grpc_address)
         return 0;
+    if (*settings->grpc_tls_dir && rpc_tls_open_server(settings->grpc_tls_dir, &tls, err) < 0)
+        return error_wrap(err, "--grpc-tls-dir");
+    const struct rpc_server_options options = {.workers = GRPC_WORKERS,
+                                               .observe = api_door_observe,
+                                               .tls = tls,
+                                               .insecure = settings->grpc_insecure,
+                                               .secure_with =
+                                                   "--grpc-tls-dir=FOLDER (or --grpc-insecure=true behind a "
+                                                   "proxy that ends TLS)"};
     server = rpc_server_new(&options);
     api_door_add(server, door);
     if (rpc_server_listen(server, settings->grpc_address, &port, err) < 0)
         return error_wrap(err, "--grpc-address");
     rpc_server_start(server);
-    log_info("gRPC door open", log_str("address", settings->grpc_address), log_i64("port", port));
+    log_info("gRPC door open", log_str("address", settings->grpc_address), log_i64("port", port),
+             log_bool("tls", tls != NULL));
     *ret_server = TAKE(server);
     return 0;
 }
@@ -139,7 +159,9 @@ static int serve(const struct settings *settings, struct error *err)
     if (load_keys(settings, &keys, err) < 0)
         return -1;
     rest_door.keys = api_door.keys = keys;
-    service.orchestrator = orchestrator = reach_orchestrator(settings);
+    if (reach_orchestrator(settings, &orchestrator, err) < 0)
+        return -1;
+    service.orchestrator = orchestrator;
     if (open_metrics(settings, metrics, &metrics_page, err) < 0 ||
         open_grpc_door(settings, &api_door, &grpc, err) < 0 ||
         open_rest_door(settings, &rest_door, &rest, err) < 0) {

@@ -9,9 +9,16 @@ static const struct config_option options[] = {
     {"address", "STASIS_REST_ADDRESS", CONFIG_STRING, AT(address), "0.0.0.0:8080",
      "Where the REST API listens, host:port.", false},
     {"grpc-address", "STASIS_GRPC_ADDRESS", CONFIG_STRING, AT(grpc_address), "127.0.0.1:8090",
-     "Where the gRPC API listens: loopback host:port or unix:/path; empty turns it off.", false},
+     "Where the gRPC API listens: unix:/path, loopback host:port, or with --grpc-tls-dir any; empty turns it off.",
+     false},
+    {"grpc-tls-dir", "STASIS_GRPC_TLS_DIR", CONFIG_STRING, AT(grpc_tls_dir), "",
+     "Folder with tls.crt and tls.key: the gRPC API speaks TLS. Clients need no certificate.", false},
+    {"grpc-insecure", "STASIS_GRPC_INSECURE", CONFIG_BOOL, AT(grpc_insecure), "false",
+     "Serve the gRPC API in plaintext beyond loopback: only behind a proxy that ends TLS.", false},
     {"orchestrator-address", "STASIS_SNAPSHOT_ADDRESS", CONFIG_STRING, AT(orchestrator_address),
      "unix:/run/stasis/snapshot.sock", "Where snapshot-svc listens: unix:/path or host:port.", false},
+    {"tls-dir", "STASIS_TLS_DIR", CONFIG_STRING, AT(tls_dir), "",
+     "Folder with ca.crt, tls.crt and tls.key: mutual TLS towards snapshot-svc.", false},
     {"metrics-address", NULL, CONFIG_STRING, AT(metrics_address), "",
      "Where /metrics listens, host:port; empty turns it off.", false},
     {"api-key-file", NULL, CONFIG_STRING, AT(api_key_file), "",
@@ -64,6 +71,13 @@ static int check_host_paths(const struct config_list *paths, struct error *err)
     return 0;
 }
 
+static int check_grpc_security(const struct settings *settings, struct error *err)
+{
+    if (*settings->grpc_tls_dir && settings->grpc_insecure)
+        return error_set(err, ERR_INVALID, "--grpc-insecure: not together with --grpc-tls-dir; choose one");
+    return 0;
+}
+
 int settings_load(struct settings *settings, int argc, char **argv, enum config_outcome *ret_outcome,
                   struct error *err)
 {
@@ -83,6 +97,8 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
     if (settings->max_connections < 1 || settings->max_connections > 65536)
         return error_set(err, ERR_INVALID, "--max-connections: want 1 to 65536");
     if (check_pull_policy(settings->image_pull_policy, err) < 0)
+        return -1;
+    if (check_grpc_security(settings, err) < 0)
         return -1;
     return check_host_paths(&settings->allowed_host_paths, err);
 }

@@ -6,8 +6,11 @@
 struct settings {
     const char *address;              /* REST */
     const char *grpc_address;         /* "" : no gRPC door */
+    const char *grpc_tls_dir;         /* "": the gRPC door is plaintext */
+    bool grpc_insecure;               /* plaintext beyond loopback is meant */
     const char *metrics_address;      /* "": no /metrics */
     const char *orchestrator_address; /* snapshot-svc */
+    const char *tls_dir;              /* "": plaintext towards snapshot-svc */
     const char *api_key_file;
     int64_t max_sandbox_timeout_s;
     int64_t create_timeout_ms;

@@ -7,6 +7,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/base/signals.h"
 #include "shared/log/log.h"
+#include "shared/rpc/tls.h"
 
 DEFINE_FREEP(channel, struct rpc_channel, rpc_channel_free)
 
@@ -46,9 +47,15 @@ static int run(const struct options *options, struct error *err)
         [COMMAND_WAIT] = ctl_wait,     [COMMAND_EXEC] = ctl_exec,     [COMMAND_LOGS] = ctl_logs,
     };
     const char *key = getenv("OPEN_SANDBOX_API_KEY");
-    struct rpc_channel_options channel = {.name = "lifecycle-svc",
-                                          .header_key = key && *key ? "open-sandbox-api-key" : NULL,
-                                          .header_value = key};
+    SCOPED(rpc_tls) struct rpc_tls *tls = NULL;
+
+    if (options->tls && rpc_tls_open_client(options->ca_file, &tls, err) < 0)
+        return error_wrap(err, "--ca-file");
+    const struct rpc_channel_options channel = {.name = "lifecycle-svc",
+                                                .header_key = key && *key ? "open-sandbox-api-key" : NULL,
+                                                .header_value = key,
+                                                .tls = tls,
+                                                .secure_with = "--tls or --ca-file=FILE"};
     SCOPED(channel) struct rpc_channel *connected = rpc_channel_new(options->address, &channel);
     struct ctl ctl = {.options = options, .channel = connected};
 

@@ -33,6 +33,8 @@ _Static_assert(sizeof(commands) / sizeof(commands[0]) == COMMAND_MAX, "every com
 
 enum flag {
     FLAG_ADDRESS = 256,
+    FLAG_TLS,
+    FLAG_CA_FILE,
     FLAG_OUTPUT,
     FLAG_WAIT,
     FLAG_IMAGE,
@@ -60,6 +62,8 @@ static const struct {
 } flags[] = {
     // clang-format off
     {{"address",   required_argument, NULL, FLAG_ADDRESS},   EVERYWHERE},
+    {{"tls",       no_argument,       NULL, FLAG_TLS},       EVERYWHERE},
+    {{"ca-file",   required_argument, NULL, FLAG_CA_FILE},   EVERYWHERE},
     {{"output",    required_argument, NULL, FLAG_OUTPUT},    ON(CREATE) | ON(GET) | ON(LIST) | ON(PAUSE) | ON(RESUME) | ON(WAIT)},
     {{"wait",      no_argument,       NULL, FLAG_WAIT},      ON(PAUSE) | ON(RESUME) | ON(DELETE) | ON(CREATE)},
     {{"image",     required_argument, NULL, FLAG_IMAGE},     ON(CREATE)},
@@ -146,6 +150,12 @@ static int take_flag(struct options *options, enum flag flag, char *value, struc
     switch (flag) {
     case FLAG_ADDRESS:
         options->address = value;
+        return 0;
+    case FLAG_TLS:
+        options->tls = true;
+        return 0;
+    case FLAG_CA_FILE:
+        options->ca_file = value;
         return 0;
     case FLAG_OUTPUT:
         return read_output(value, &options->output, err);
@@ -286,14 +296,16 @@ static int split_words(int argc, char **argv, struct options *options)
 
 int options_parse(int argc, char **argv, struct options *options, struct error *err)
 {
-    const char *address = getenv("STASIS_ADDRESS");
+    const char *address = getenv("STASIS_ADDRESS"), *ca_file = getenv("STASIS_CA_FILE");
     int ours = split_words(argc, argv, options);
     unsigned seen = 0;
 
     options->command = COMMAND_MAX;
     options->address = address && *address ? address : DEFAULT_ADDRESS;
+    options->ca_file = ca_file && *ca_file ? ca_file : NULL;
     if (parse_flags(ours, argv, options, &seen, err) < 0)
         return -1;
+    options->tls = options->tls || options->ca_file;
     if (options->command != COMMAND_MAX) /* --help and --version win over whatever else was said */
         return 0;
     if (optind == ours)

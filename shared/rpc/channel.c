@@ -130,6 +130,11 @@ struct rpc_channel *rpc_channel_new(const char *target, const struct rpc_channel
     return channel;
 }
 
+int rpc_channel_check(const struct rpc_channel *channel, struct error *err)
+{
+    return rpc_target_check(channel->target, &channel->options, err);
+}
+
 void rpc_channel_free(struct rpc_channel *channel)
 {
     if (!channel)

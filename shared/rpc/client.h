@@ -36,6 +36,8 @@ struct rpc_channel_options {
  * ERR_DENIED with reason PeerNotTrusted, at once; with wait_for_ready it is ERR_TIMEOUT at the deadline. A server that
  * does not trust us hangs up: ERR_UNAVAILABLE, and its log tells why. */
 struct rpc_channel *rpc_channel_new(const char *target, const struct rpc_channel_options *options);
+/* For a start-up that would rather fail than have every call fail. ERR_UNSUPPORTED: the target needs TLS. */
+int rpc_channel_check(const struct rpc_channel *channel, struct error *err);
 void rpc_channel_free(struct rpc_channel *channel);
 
 struct rpc_call_options {

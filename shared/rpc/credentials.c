@@ -34,6 +34,11 @@ static int require_local(const char *address, const char *secure_with, struct er
         address, secure_with ? secure_with : "--tls-dir=FOLDER");
 }
 
+static bool is_in_clear(const char *address, const struct rpc_tls *tls)
+{
+    return rpc_address_is_unix(address) || !tls;
+}
+
 /* ---- client ---- */
 
 static void forget_trust(void *trust)
@@ -54,15 +59,18 @@ static grpc_channel_credentials *client_core(const struct rpc_certificates *cert
                                           &verify, NULL);
 }
 
+int rpc_target_check(const char *target, const struct rpc_channel_options *options, struct error *err)
+{
+    return is_in_clear(target, options->tls) ? require_local(target, options->secure_with, err) : 0;
+}
+
 int rpc_client_credentials(const char *target, const struct rpc_channel_options *options,
                            struct rpc_client_credentials *ret_credentials, struct error *err)
 {
-    bool in_clear = rpc_address_is_unix(target) || !options->tls;
-
-    if (in_clear && require_local(target, options->secure_with, err) < 0)
+    if (rpc_target_check(target, options, err) < 0)
         return -1;
     *ret_credentials = (struct rpc_client_credentials){.generation = 0};
-    if (in_clear) {
+    if (is_in_clear(target, options->tls)) {
         ret_credentials->core = grpc_insecure_credentials_create();
         return 0;
     }
@@ -129,7 +137,7 @@ int rpc_server_credentials(const char *address, const struct rpc_server_options 
                            grpc_server_credentials **ret_credentials, struct rpc_listener_tls **ret_listener,
                            struct error *err)
 {
-    bool in_clear = rpc_address_is_unix(address) || !options->tls;
+    bool in_clear = is_in_clear(address, options->tls);
 
     if (in_clear && !options->insecure && require_local(address, options->secure_with, err) < 0)
         return -1;

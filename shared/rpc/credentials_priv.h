@@ -18,6 +18,9 @@ bool rpc_address_is_unix(const char *address);
 /* A unix socket, "127.0.0.1:80", "[::1]:80", "localhost:80". */
 bool rpc_address_is_local(const char *address);
 
+/* ERR_UNSUPPORTED: needs TLS. */
+int rpc_target_check(const char *target, const struct rpc_channel_options *options, struct error *err);
+
 struct rpc_client_credentials {
     grpc_channel_credentials *core; /* grpc_channel_credentials_release() */
     struct rpc_trust *trust;        /* NULL: plaintext */

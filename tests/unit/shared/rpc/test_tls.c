@@ -540,7 +540,9 @@ static void plaintext_beyond_this_machine_is_refused_and_the_flag_is_named(void 
     }
     snprintf(stage->f.target, sizeof(stage->f.target), "192.0.2.1:1");
     connect_as(stage, NULL, NULL);
-    (void)assert_fails(stage, ERR_UNSUPPORTED, "--tls-dir=FOLDER");
+    struct error call_err = assert_fails(stage, ERR_UNSUPPORTED, "--tls-dir=FOLDER"), err = {0};
+    assert_int_equal(rpc_channel_check(stage->f.channel, &err), -1);
+    assert_string_equal(err.text, call_err.text);
 }
 
 static void plaintext_behind_a_proxy_is_served_when_that_is_said(void **state)
