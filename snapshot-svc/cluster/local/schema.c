@@ -42,6 +42,7 @@ static const char *const condition_states[] = {"True", "False", NULL};
 static const char *const sandbox_phases[] = {"Pending",  "Succeed", "Pausing", "Paused",
                                              "Resuming", "Failed",  NULL};
 static const char *const snapshot_phases[] = {"Pending", "Committing", "Succeed", "Failed", NULL};
+static const char *const committers[] = {"agent", "job", NULL};
 
 /* clang-format off */
 static const struct member condition_members[] = {
@@ -111,6 +112,7 @@ static const struct member snapshot_status[] = {
     MEMBER("sourcePodName", STRING),
     MEMBER("sourceNodeName", STRING),
     MEMBER("sourcePodUid", STRING),
+    MEMBER("committer", STRING, .one_of = committers),
     MEMBER("containers", LIST, .members = container_members),
     MEMBER("observedGeneration", INT64),
     MEMBER("progress", OBJECT, .members = progress_members),
