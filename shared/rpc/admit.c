@@ -17,13 +17,17 @@ static bool came_over_tls(const grpc_auth_context *context)
 
 static struct rpc_role role_of_peer(const grpc_auth_context *context)
 {
-    grpc_auth_property_iterator found =
+    grpc_auth_property_iterator uris =
         grpc_auth_context_find_properties_by_name(context, GRPC_PEER_URI_PROPERTY_NAME);
+    grpc_auth_property_iterator names =
+        grpc_auth_context_find_properties_by_name(context, GRPC_PEER_DNS_PROPERTY_NAME);
     struct rpc_role role = {.identities = 0};
-    const grpc_auth_property *uri;
+    const grpc_auth_property *found;
 
-    while ((uri = grpc_auth_property_iterator_next(&found)))
-        rpc_role_note(&role, uri->value, uri->value_length);
+    while ((found = grpc_auth_property_iterator_next(&uris)))
+        rpc_role_note_uri(&role, found->value, found->value_length);
+    while ((found = grpc_auth_property_iterator_next(&names)))
+        rpc_role_note_dns(&role, found->value, found->value_length);
     return role;
 }
 

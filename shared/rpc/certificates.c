@@ -170,8 +170,9 @@ static int check_role(const char *path, const struct rpc_role *role, struct erro
     if (role->identities == 1 && *role->name)
         return 0;
     return error_set(err, ERR_INVALID,
-                     "%s: the certificate has %s: want exactly one URI SAN spiffe://stasis/<role>", path,
-                     rpc_role_text(role, text));
+                     "%s: the certificate has %s: want one, as URI SAN spiffe://stasis/<role> or as DNS SAN "
+                     "<role>.roles.stasis.internal",
+                     path, rpc_role_text(role, text));
 }
 
 static int check_ours(enum rpc_tls_kind kind, char *const paths[RPC_TLS_FILES], certificate_stack *chain,

@@ -1,5 +1,5 @@
-/* role_priv.h - the role that a certificate gives its owner.
- * Spec: SPIFFE X.509-SVID §2: exactly one URI SAN names the identity, here "spiffe://stasis/<role>". */
+/* role_priv.h - the role that a certificate gives its owner, spelled as tls.h says.
+ * Spec: SPIFFE X.509-SVID §2 for the URI: a certificate has one identity, or it has none that counts. */
 #pragma once
 
 #include <openssl/x509.h>
@@ -10,12 +10,13 @@
 
 struct rpc_role {
     char name[RPC_TLS_ROLE_MAX + 1]; /* "": none, or not one of ours */
-    unsigned identities;             /* "spiffe://" SANs seen; only a single one counts */
+    unsigned identities;             /* different ones seen; only a single one counts */
 };
 
-/* Looks at one URI SAN, which may hold any bytes. */
-void rpc_role_note(struct rpc_role *role, const char *uri, size_t length);
-/* All URI SANs of a certificate. */
+/* Each looks at one SAN, which may hold any bytes. */
+void rpc_role_note_uri(struct rpc_role *role, const char *uri, size_t length);
+void rpc_role_note_dns(struct rpc_role *role, const char *name, size_t length);
+/* All SANs of a certificate. */
 struct rpc_role rpc_role_of(const X509 *certificate);
 
 bool rpc_role_is(const struct rpc_role *role, const char *name);

@@ -1,8 +1,9 @@
 /* rpc/tls.h - who we are and whom we trust: certificates in a folder, read again when they change.
  *
- * Between services TLS is mutual, and an identity is a role: the one URI SAN "spiffe://stasis/<role>" of the
- * certificate. Clients name the role they want to reach, servers the roles they accept; host names play no part,
- * because agents are addressed by pod IP. (gRPC core wants a name to compare, though: the certificate also carries the
+ * Between services TLS is mutual, and an identity is a role, told by a SAN of the certificate: the URI
+ * "spiffe://stasis/<role>", or the DNS name "<role>.roles.stasis.internal" for issuers that cannot make URIs (Helm); both
+ * together must agree. Clients name the role they want to reach, servers the roles they accept; host names play no part,
+ * because agents are addressed by pod IP. (gRPC core wants a name to compare, though: the certificate also has the bare
  * role as DNS SAN.) The public door is ordinary TLS: only the server has a certificate, clients verify its host name.
  *
  * The folder is a mounted Secret of type kubernetes.io/tls, with ca.crt beside: PEM files that are replaced while we

@@ -154,6 +154,23 @@ static void a_client_of_an_accepted_role_is_served_and_known(void **state)
     assert_string_equal(role, "snapshot-svc");
 }
 
+/* Helm's templates can make certificates, but none with a URI. */
+static void roles_as_dns_names_do_on_both_sides(void **state)
+{
+    const struct leaf server = {.san = "DNS:committer-agent,DNS:committer-agent.roles.stasis.internal"};
+    const struct leaf client = {.san = "DNS:snapshot-svc,DNS:snapshot-svc.roles.stasis.internal"};
+    const struct leaf other = {.san = "DNS:snapshot-svc,DNS:lifecycle-svc.roles.stasis.internal"};
+    struct stage *stage = *state;
+
+    furnish(stage->server_dir, &stage->ours, &server);
+    furnish(stage->client_dir, &stage->ours, &client);
+    serve_mutually(stage);
+    connect_mutually(stage, "committer-agent");
+    assert_served(stage);
+    furnish(stage->client_dir, &stage->ours, &other);
+    (void)assert_fails(stage, ERR_DENIED, "has the role lifecycle-svc, want");
+}
+
 static void any_of_several_roles_is_accepted(void **state)
 {
     static const char *const both[] = {"lifecycle-svc", "snapshot-svc", NULL};
@@ -579,6 +596,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_STAGE(a_client_of_an_accepted_role_is_served_and_known),
+        ON_STAGE(roles_as_dns_names_do_on_both_sides),
         ON_STAGE(any_of_several_roles_is_accepted),
         ON_STAGE(another_role_is_refused_before_any_handler),
         ON_STAGE(a_stream_is_refused_to_another_role_too),

@@ -156,6 +156,10 @@ static void a_certificate_that_no_peer_would_accept_is_refused(void **state)
         {{.san = "URI:spiffe://stasis/Agent"}, "no role of ours"},
         {{.san = "URI:spiffe://stasis/a,URI:spiffe://stasis/b"}, "2 identities"},
         {{.san = "URI:spiffe://stasis/a,URI:spiffe://elsewhere/b"}, "2 identities"},
+        {{.san = "URI:spiffe://stasis/a,DNS:b.roles.stasis.internal"}, "2 identities"},
+        {{.san = "DNS:a.roles.stasis.internal,DNS:b.roles.stasis.internal"}, "2 identities"},
+        {{.san = "DNS:*.roles.stasis.internal"}, "no role of ours"},
+        {{.san = "DNS:a.roles.stasis.internal.example.org"}, "no role of ours"},
         {{.san = "URI:spiffe://stasis/a", .usage = "serverAuth"}, "clientAuth"},
         {{.san = "URI:spiffe://stasis/a", .usage = "clientAuth"}, "serverAuth"},
     };
@@ -173,13 +177,26 @@ static void a_role_is_a_dns_label_and_ends_where_its_length_says(void **state)
     struct rpc_role role = {.identities = 0};
 
     (void)state;
-    rpc_role_note(&role, hidden, sizeof(hidden) - 1);
+    rpc_role_note_uri(&role, hidden, sizeof(hidden) - 1);
     assert_false(rpc_role_is(&role, "snapshot-svc"));
     role = (struct rpc_role){.identities = 0};
-    rpc_role_note(&role, hidden, strlen(hidden));
+    rpc_role_note_uri(&role, hidden, strlen(hidden));
     assert_true(rpc_role_is(&role, "snapshot-svc"));
-    rpc_role_note(&role, hidden, strlen(hidden));
-    assert_false(rpc_role_is(&role, "snapshot-svc"));
+}
+
+static void a_role_may_be_told_as_uri_as_dns_name_or_as_both(void **state)
+{
+    static const char *const sans[] = {
+        "URI:spiffe://stasis/agent", "DNS:agent.roles.stasis.internal",
+        "DNS:agent,DNS:agent.roles.stasis.internal,URI:https://example.org,URI:spiffe://stasis/agent"};
+    struct stage *stage = *state;
+
+    for (size_t i = 0; i < 3; i++) {
+        furnish(stage->dir, &stage->ours, &(const struct leaf){.san = sans[i]});
+        struct rpc_tls *tls = open_good(stage->dir);
+        assert_string_equal(rpc_tls_role(tls), "agent");
+        rpc_tls_free(tls);
+    }
 }
 
 static void a_role_of_64_bytes_is_too_long(void **state)
@@ -190,10 +207,10 @@ static void a_role_of_64_bytes_is_too_long(void **state)
     (void)state;
     memset(uri, 'a', sizeof(uri));
     memcpy(uri, "spiffe://stasis/", strlen("spiffe://stasis/"));
-    rpc_role_note(&role, uri, strlen("spiffe://stasis/") + RPC_TLS_ROLE_MAX);
+    rpc_role_note_uri(&role, uri, strlen("spiffe://stasis/") + RPC_TLS_ROLE_MAX);
     assert_int_equal(strlen(role.name), RPC_TLS_ROLE_MAX);
     role = (struct rpc_role){.identities = 0};
-    rpc_role_note(&role, uri, strlen("spiffe://stasis/") + RPC_TLS_ROLE_MAX + 1);
+    rpc_role_note_uri(&role, uri, strlen("spiffe://stasis/") + RPC_TLS_ROLE_MAX + 1);
     assert_string_equal(role.name, "");
 }
 
@@ -313,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_that_do_not_belong_together_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_certificate_that_no_peer_would_accept_is_refused, setup, teardown),
         cmocka_unit_test(a_role_is_a_dns_label_and_ends_where_its_length_says),
+        cmocka_unit_test_setup_teardown(a_role_may_be_told_as_uri_as_dns_name_or_as_both, setup, teardown),
         cmocka_unit_test(a_role_of_64_bytes_is_too_long),
         cmocka_unit_test_setup_teardown(a_public_server_needs_no_ca_and_no_role, setup, teardown),
         cmocka_unit_test_setup_teardown(untouched_files_keep_their_generation, setup, teardown),
