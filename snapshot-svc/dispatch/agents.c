@@ -25,26 +25,28 @@ struct subscriber {
 };
 
 struct agents {
-    /* set before the table is shared */
-    struct rpc_tls *tls;
+    struct rpc_tls *tls; /* set once */
+
+    pthread_mutex_t telling; /* held while they hear of a change: nobody leaves meanwhile */
     struct subscriber *subscribers;
     size_t subscriber_count;
 
-    pthread_mutex_t lock; /* guards the rest */
+    pthread_mutex_t lock; /* guards the rest; taken last */
     struct agent *by_node;
 };
 
 /* ---- channels ---- */
 
-static struct agent_channel *channel_new(struct agents *agents, const char *address)
+static struct agent_channel *channel_new(const struct agents *agents, const char *address)
 {
-    const struct rpc_channel_options options = {.name = "committer-agent"};
+    /* Pings find out about a node that died without a word, so that its streams break. */
+    const struct rpc_channel_options options = {
+        .name = "committer-agent", .keepalive = true, .tls = agents->tls, .server_role = "committer-agent"};
     struct agent_channel *channel = xcalloc(1, sizeof(*channel));
 
     channel->rpc = rpc_channel_new(address, &options);
     channel->address = xstrdup(address);
     channel->refs = 1;
-    (void)agents; /* TLS comes with shared/rpc/tls.h */
     return channel;
 }
 
@@ -69,21 +71,40 @@ struct agents *agents_new(struct rpc_tls *tls)
     struct agents *agents = xcalloc(1, sizeof(*agents));
 
     agents->tls = tls;
+    pthread_mutex_init(&agents->telling, NULL);
     pthread_mutex_init(&agents->lock, NULL);
     return agents;
 }
 
 void agents_subscribe(struct agents *agents, agents_changed_fn *changed, void *self)
 {
+    pthread_mutex_lock(&agents->telling);
     agents->subscribers =
         xrealloc_array(agents->subscribers, agents->subscriber_count + 1, sizeof(*agents->subscribers));
     agents->subscribers[agents->subscriber_count++] = (struct subscriber){changed, self};
+    pthread_mutex_unlock(&agents->telling);
+}
+
+void agents_unsubscribe(struct agents *agents, agents_changed_fn *changed, void *self)
+{
+    size_t kept = 0;
+
+    pthread_mutex_lock(&agents->telling);
+    for (size_t i = 0; i < agents->subscriber_count; i++) {
+        const struct subscriber subscriber = agents->subscribers[i];
+        if (subscriber.changed != changed || subscriber.self != self)
+            agents->subscribers[kept++] = subscriber;
+    }
+    agents->subscriber_count = kept;
+    pthread_mutex_unlock(&agents->telling);
 }
 
 static void tell(struct agents *agents, const char *node)
 {
+    pthread_mutex_lock(&agents->telling);
     for (size_t i = 0; i < agents->subscriber_count; i++)
         agents->subscribers[i].changed(agents->subscribers[i].self, node);
+    pthread_mutex_unlock(&agents->telling);
 }
 
 /* Lock held. */
@@ -116,13 +137,13 @@ static void add_agent(struct agents *agents, const char *node, struct agent_chan
     HASH_ADD_KEYPTR(hh, agents->by_node, agent->node, strlen(agent->node), agent);
 }
 
-void agents_put(struct agents *agents, const char *node, const char *address)
+static void put(struct agents *agents, const char *node, const char *address, bool is_another)
 {
     struct agent_channel *old = NULL;
 
     pthread_mutex_lock(&agents->lock);
     struct agent *agent = find(agents, node);
-    const bool is_news = !agent || strcmp(agent->channel->address, address) != 0;
+    const bool is_news = is_another || !agent || strcmp(agent->channel->address, address) != 0;
     if (is_news && agent)
         old = remove_agent(agents, agent);
     if (is_news)
@@ -131,6 +152,16 @@ void agents_put(struct agents *agents, const char *node, const char *address)
     agent_channel_unref(old);
     if (is_news)
         tell(agents, node);
+}
+
+void agents_put(struct agents *agents, const char *node, const char *address)
+{
+    put(agents, node, address, false);
+}
+
+void agents_replace(struct agents *agents, const char *node, const char *address)
+{
+    put(agents, node, address, true);
 }
 
 void agents_drop(struct agents *agents, const char *node)
@@ -151,6 +182,15 @@ bool agents_has(struct agents *agents, const char *node)
     bool has = find(agents, node) != NULL;
     pthread_mutex_unlock(&agents->lock);
     return has;
+}
+
+bool agents_has_moved(struct agents *agents, const char *node, const struct agent_channel *channel)
+{
+    pthread_mutex_lock(&agents->lock);
+    const struct agent *agent = find(agents, node);
+    bool moved = agent && agent->channel != channel;
+    pthread_mutex_unlock(&agents->lock);
+    return moved;
 }
 
 struct agent_channel *agents_get(struct agents *agents, const char *node, struct error *err)
@@ -182,6 +222,7 @@ void agents_free(struct agents *agents)
         agent_channel_unref(remove_agent(agents, agent));
     }
     pthread_mutex_destroy(&agents->lock);
+    pthread_mutex_destroy(&agents->telling);
     free(agents->subscribers);
     free(agents);
 }

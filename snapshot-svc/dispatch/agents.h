@@ -21,13 +21,16 @@ struct agents *agents_new(struct rpc_tls *tls);
 void agents_free(struct agents *agents);
 DEFINE_FREEP(agents, struct agents, agents_free)
 
-/* Tells whenever a node's agent appears, moves or goes; on the thread that changed it, without a lock held. Before the
- * table is shared; several may subscribe. */
+/* Tells whenever a node's agent appears, moves or goes: on the thread that changed it, one change after the other.
+ * `changed` may look at the table, but not change it. After agents_unsubscribe() it is not running any more. */
 typedef void agents_changed_fn(void *self, const char *node);
 void agents_subscribe(struct agents *agents, agents_changed_fn *changed, void *self);
+void agents_unsubscribe(struct agents *agents, agents_changed_fn *changed, void *self);
 
 /* address: "unix:/run/stasis/agent.sock" or "host:port". The same address again changes nothing. */
 void agents_put(struct agents *agents, const char *node, const char *address);
+/* Another process serves there now, be it at the same address: whoever comes next gets a new channel. */
+void agents_replace(struct agents *agents, const char *node, const char *address);
 void agents_drop(struct agents *agents, const char *node);
 bool agents_has(struct agents *agents, const char *node);
 
@@ -37,4 +40,7 @@ struct agent_channel;
 struct agent_channel *agents_get(struct agents *agents, const char *node, struct error *err);
 struct rpc_channel *agent_channel_rpc(struct agent_channel *channel); /* borrowed */
 void agent_channel_unref(struct agent_channel *channel);
+/* Has the node another agent than the one at the end of this channel? An agent that went without a successor has not
+ * moved: it may still have something to say to those who listen. */
+bool agents_has_moved(struct agents *agents, const char *node, const struct agent_channel *channel);
 DEFINE_FREEP(agent_channel, struct agent_channel, agent_channel_unref)

@@ -43,6 +43,7 @@ struct dispatcher *dispatcher_new(const struct dispatcher_options *options)
     dispatcher->followers = xcalloc(dispatcher->options.followers_max, sizeof(*dispatcher->followers));
     pthread_mutex_init(&dispatcher->lock, NULL);
     pthread_cond_init(&dispatcher->changed, NULL);
+    agents_subscribe(dispatcher->options.agents, follow_agent_changed, dispatcher);
     return dispatcher;
 }
 
@@ -50,6 +51,7 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 {
     struct follow *follow, *next;
 
+    agents_unsubscribe(dispatcher->options.agents, follow_agent_changed, dispatcher);
     pthread_mutex_lock(&dispatcher->lock);
     dispatcher->stopping = true;
     HASH_ITER(hh, dispatcher->follows, follow, next)
@@ -71,6 +73,7 @@ void dispatcher_free(struct dispatcher *dispatcher)
 
     if (!dispatcher)
         return;
+    agents_unsubscribe(dispatcher->options.agents, follow_agent_changed, dispatcher);
     HASH_ITER(hh, dispatcher->follows, follow, next)
     {
         follow_remove(dispatcher, follow);
@@ -98,6 +101,7 @@ static struct follow *follow_add(struct dispatcher *dispatcher, const char *node
 
     follow->key = xstrdup(key);
     follow->node = xstrdup(node);
+    follow->number = dispatcher->numbered++;
     HASH_ADD_KEYPTR(hh, dispatcher->follows, follow->key, strlen(follow->key), follow);
     return follow;
 }
@@ -227,9 +231,10 @@ void dispatcher_view(struct dispatcher *dispatcher, const char *key, struct comm
 }
 
 /* Lock held. */
-static void give_up(struct follow *follow)
+static void give_up(struct dispatcher *dispatcher, struct follow *follow)
 {
     follow->given_up = true;
+    line_leave(dispatcher, follow);
     if (follow->stream)
         rpc_stream_cancel(follow->stream);
 }
@@ -249,7 +254,7 @@ void dispatcher_forget(struct dispatcher *dispatcher, const char *snapshot_uid)
     {
         if (!is_attempt_of(follow->key, snapshot_uid))
             continue;
-        give_up(follow);
+        give_up(dispatcher, follow);
         follow->forgotten = true;
         workqueue_forget(dispatcher->queue, follow->key);
         if (!follow->busy && !follow->cancel_until_ms) /* else its follower removes it */
@@ -344,7 +349,7 @@ static void stop_following(struct dispatcher *dispatcher, const char *key)
 
     pthread_mutex_lock(&dispatcher->lock);
     while ((follow = follow_find(dispatcher, key))) {
-        give_up(follow);
+        give_up(dispatcher, follow);
         if (!follow->busy)
             break;
         pthread_cond_wait(&dispatcher->changed, &dispatcher->lock);

@@ -5,8 +5,12 @@
  *
  *   dispatcher_commit() -> a follower opens Committer.Commit and reads it to its end
  *       outcome                                         -> SUCCEEDED or FAILED, final
- *       broken stream, agent away, no slot, superseded  -> again, with backoff, until the deadline; then FAILED
+ *       broken stream, agent away, superseded           -> again, with backoff, until the deadline; then FAILED
+ *       no slot on the node                             -> again when a commit there ends, the oldest first; same deadline
  *       refused (malformed, unknown image, ...)         -> FAILED at once
+ *
+ * When a node's agent appears or moves, everything that concerns the node is tried there at once: no new call goes to an
+ * agent that is gone, and a stream to one that has a successor is given up for it.
  *
  * A commit that was given up at its deadline or cancelled in vain may hold its containers frozen for nobody: the agent is
  * told to end it as soon as it can be reached again.

@@ -1,4 +1,5 @@
-/* dispatcher_priv.h - what the dispatcher's table (dispatcher.c) and its followers (follow.c) share. */
+/* dispatcher_priv.h - what the dispatcher's table (dispatcher.c), its followers (follow.c) and what wakes them (wake.c)
+ * share. */
 #pragma once
 
 #include <pthread.h>
@@ -13,15 +14,18 @@ struct follow {
     /* set when it is made */
     char *key, *node;
     struct plan order; /* one ACTION_COMMIT; empty: the key was only released or cancelled */
+    uint64_t number;   /* counts follows: the older one is served first */
 
     /* guarded by the dispatcher's lock */
     struct commit_view view;
-    struct rpc_stream *stream; /* while it is read, for whoever ends it */
-    bool busy;                 /* a follower works on it; only then it is used without the lock */
-    bool given_up;             /* cancelled: no more tries */
-    bool forgotten;            /* to be freed when no longer busy */
-    int64_t told_at_ms;        /* when the last progress was told, or will be */
-    int64_t cancel_until_ms;   /* the agent has still to hear that the commit is not wanted; 0: it has not */
+    struct rpc_stream *stream;           /* while it is read, for whoever ends it */
+    const struct agent_channel *channel; /* the stream's */
+    bool in_line;                        /* refused for want of a slot: waits for its turn on the node */
+    bool busy;                           /* a follower works on it; only then it is used without the lock */
+    bool given_up;                       /* cancelled: no more tries */
+    bool forgotten;                      /* to be freed when no longer busy */
+    int64_t told_at_ms;                  /* when the last progress was told, or will be */
+    int64_t cancel_until_ms; /* the agent has still to hear that the commit is not wanted; 0: it has not */
     UT_hash_handle hh;
 };
 
@@ -33,6 +37,7 @@ struct dispatcher {
     struct follow *follows;
     pthread_t *followers;
     unsigned follower_count;
+    uint64_t numbered;   /* follows so far */
     unsigned unfinished; /* commits without an outcome */
     unsigned debts;      /* commits that the agent has to be told to end */
     bool stopping;
@@ -54,6 +59,14 @@ void follow_remove(struct dispatcher *dispatcher, struct follow *follow);
  * thawed them for sure. */
 void follow_owe_cancel(struct dispatcher *dispatcher, struct follow *follow);
 void follow_settle_cancel(struct dispatcher *dispatcher, struct follow *follow);
+
+/* wake.c, with the lock held: see there. */
+void line_join(struct dispatcher *dispatcher, struct follow *follow);
+void line_leave(struct dispatcher *dispatcher, struct follow *follow);
+void line_advance(struct dispatcher *dispatcher, const char *node);
+
+/* A node's agent has come, moved or gone; self is the dispatcher. Without the lock held. */
+agents_changed_fn follow_agent_changed;
 
 /* Cancel, without the lock held. */
 int dispatcher_tell_cancel(struct dispatcher *dispatcher, const char *node, const char *key,

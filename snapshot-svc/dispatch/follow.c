@@ -151,12 +151,21 @@ static int take_failure(struct dispatcher *dispatcher, struct follow *follow,
     return 0;
 }
 
+/* It has its slot; there may be one more. */
+static void take_admission(struct dispatcher *dispatcher, struct follow *follow)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    line_leave(dispatcher, follow);
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
 /* 1: go on reading; 0: that was the outcome. */
 static int take_event(struct dispatcher *dispatcher, struct follow *follow, const CommitEvent *event,
                       struct error *err)
 {
     switch (event->event_case) {
     case OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_PROGRESS:
+        take_admission(dispatcher, follow);
         workqueue_forget(dispatcher->queue, follow->key); /* it moves: the next break starts a new backoff */
         take_progress(dispatcher, follow, event->progress);
         return 1;
@@ -188,12 +197,17 @@ static int read_stream(struct dispatcher *dispatcher, struct follow *follow, str
 }
 
 /* Shows the stream to whoever ends it; false: that has happened already. */
-static bool publish(struct dispatcher *dispatcher, struct follow *follow, struct rpc_stream *stream)
+static bool publish(struct dispatcher *dispatcher, struct follow *follow, const struct agent_channel *channel,
+                    struct rpc_stream *stream)
 {
     pthread_mutex_lock(&dispatcher->lock);
     bool go_on = !dispatcher->stopping && !follow->given_up;
     follow->stream = go_on ? stream : NULL;
+    follow->channel = go_on ? channel : NULL;
     pthread_mutex_unlock(&dispatcher->lock);
+    /* If it moved just before, its telling found no stream. */
+    if (go_on && agents_has_moved(dispatcher->options.agents, follow->node, channel))
+        rpc_stream_cancel(stream);
     return go_on;
 }
 
@@ -201,6 +215,7 @@ static void hide(struct dispatcher *dispatcher, struct follow *follow)
 {
     pthread_mutex_lock(&dispatcher->lock);
     follow->stream = NULL;
+    follow->channel = NULL;
     pthread_mutex_unlock(&dispatcher->lock);
 }
 
@@ -227,10 +242,13 @@ static int try_once(struct dispatcher *dispatcher, struct follow *follow, struct
         rpc_stream_open(agent_channel_rpc(channel), &opensandbox__committer__v1__committer__descriptor,
                         "Commit", &request.message.base, &stream, &options, err) < 0)
         return -1;
-    if (!publish(dispatcher, follow, stream))
+    if (!publish(dispatcher, follow, channel, stream))
         return error_set(err, ERR_CANCELLED, "nobody wants the commit's outcome any more");
     int result = read_stream(dispatcher, follow, stream, err);
     hide(dispatcher, follow);
+    if (result < 0 && err->code == ERR_CANCELLED &&
+        agents_has_moved(dispatcher->options.agents, order->node, channel))
+        return error_set(err, ERR_UNAVAILABLE, "the committer-agent on node %s was replaced", order->node);
     return result;
 }
 
@@ -288,11 +306,17 @@ static bool conclude(struct dispatcher *dispatcher, struct follow *follow, const
         return false;
     if (!is_worth_another_try(err) || clock_realtime_ms() >= order->deadline_ms) {
         follow_fail(dispatcher, follow, failure_reason(err), err->text);
+        line_leave(dispatcher, follow);
         if (is_worth_another_try(err))
             follow_owe_cancel(dispatcher, follow);
         return true;
     }
-    workqueue_add_rate_limited(dispatcher->queue, follow->key);
+    if (err->code == ERR_EXHAUSTED) {
+        line_join(dispatcher, follow);
+    } else {
+        line_leave(dispatcher, follow);
+        workqueue_add_rate_limited(dispatcher->queue, follow->key);
+    }
     workqueue_add_at(dispatcher->queue, follow->key, order->deadline_ms); /* the last try is not later */
     return false;
 }
@@ -325,6 +349,9 @@ static void follow_commit(struct dispatcher *dispatcher, struct follow *follow)
 
     pthread_mutex_lock(&dispatcher->lock);
     bool changed = result == 0 || conclude(dispatcher, follow, &err);
+    follow->in_line = follow->in_line && result < 0;
+    if (result == 0)
+        line_advance(dispatcher, follow->node); /* the agent frees the slot before it tells the outcome */
     bool is_over = dispatcher->stopping || follow->given_up;
     pthread_mutex_unlock(&dispatcher->lock);
     if (result < 0 && !is_over)

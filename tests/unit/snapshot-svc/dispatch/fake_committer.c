@@ -26,7 +26,7 @@ struct commit {
 
 struct fake_committer {
     char *address;
-    struct rpc_server *server;
+    struct rpc_server *server, *successor; /* NULL: not there */
 
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t changed;
@@ -34,7 +34,7 @@ struct fake_committer {
     enum fake_plan plan;
     bool loses_holds;
     bool forgets, refuses_unpause;
-    unsigned refusals, breaks, followers;
+    unsigned refusals, breaks, followers, slots;
     enum error_code refusal_code;
     const char *refusal_reason;
     struct fake_seen seen;
@@ -85,6 +85,16 @@ static void fail(struct commit *commit, const char *reason)
     commit->state = FAILED;
 }
 
+static bool is_full(const struct fake_committer *fake)
+{
+    const struct commit *commit;
+    unsigned running = 0;
+
+    DL_FOREACH(fake->commits, commit)
+    running += commit->state == RUNNING;
+    return fake->slots && running >= fake->slots;
+}
+
 static int begin(struct fake_committer *fake, const CommitRequest *request, struct commit **ret_commit,
                  struct error *err)
 {
@@ -94,8 +104,11 @@ static int begin(struct fake_committer *fake, const CommitRequest *request, stru
         (void)error_set(err, ERR_PRECONDITION, "commit %s works on this pod", other->key);
         return error_reason(err, "CommitSuperseded");
     }
+    if (is_full(fake))
+        return error_set(err, ERR_EXHAUSTED, "%u commits run on this node already", fake->slots);
     struct commit *commit = xcalloc(1, sizeof(*commit));
     commit->key = xstrdup(request->key);
+    commit->progresses = fake->slots > 0; /* as the agent does: "I have begun" */
     commit->pod_uid = xstrdup(request->pod->uid);
     commit->hold = request->hold == OPENSANDBOX__COMMITTER__V1__HOLD__HOLD_UNTIL_RELEASED;
     if (fake->plan == FAKE_SUCCEEDS)
@@ -103,6 +116,7 @@ static int begin(struct fake_committer *fake, const CommitRequest *request, stru
     else if (fake->plan == FAKE_FAILS)
         fail(commit, "RegistryUnauthorized");
     fake->seen.commits_begun++;
+    pthread_cond_broadcast(&fake->changed);
     fake->seen.pod_is_killed = false;
     DL_APPEND(fake->commits, commit);
     *ret_commit = commit;
@@ -405,33 +419,52 @@ struct fake_committer *fake_committer_new(const char *socket_path)
     return fake;
 }
 
-void fake_committer_start(struct fake_committer *fake)
+static struct rpc_server *serve(struct fake_committer *fake, const char *address)
 {
+    struct rpc_server *server = rpc_server_new(&(struct rpc_server_options){0});
     struct error err = {0};
 
-    fake->server = rpc_server_new(&(struct rpc_server_options){0});
-    rpc_server_add(fake->server, &opensandbox__committer__v1__committer__descriptor, methods, fake);
-    if (rpc_server_listen(fake->server, fake->address, NULL, &err) < 0) {
+    rpc_server_add(server, &opensandbox__committer__v1__committer__descriptor, methods, fake);
+    if (rpc_server_listen(server, address, NULL, &err) < 0) {
         fprintf(stderr, "fake_committer: %s\n", err.text);
         abort();
     }
-    rpc_server_start(fake->server);
+    rpc_server_start(server);
+    return server;
+}
+
+void fake_committer_start(struct fake_committer *fake)
+{
+    fake->server = serve(fake, fake->address);
+}
+
+void fake_committer_start_successor(struct fake_committer *fake, const char *socket_path)
+{
+    SCOPED(string) char *address = xasprintf("unix:%s", socket_path);
+
+    fake->successor = serve(fake, address);
+}
+
+static void end_serving(struct rpc_server **server)
+{
+    if (!*server)
+        return;
+    rpc_server_stop(*server, 0);
+    rpc_server_free(*server);
+    *server = NULL;
 }
 
 void fake_committer_stop(struct fake_committer *fake)
 {
-    if (!fake->server)
-        return;
-    rpc_server_stop(fake->server, 0);
-    rpc_server_free(fake->server);
-    fake->server = NULL;
+    end_serving(&fake->server);
 }
 
 void fake_committer_free(struct fake_committer *fake)
 {
     if (!fake)
         return;
-    fake_committer_stop(fake);
+    end_serving(&fake->successor);
+    end_serving(&fake->server);
     while (fake->commits)
         drop(fake, fake->commits);
     pthread_cond_destroy(&fake->changed);
@@ -456,6 +489,13 @@ void fake_committer_refuses(struct fake_committer *fake, unsigned times, enum er
     fake->refusals = times;
     fake->refusal_code = code;
     fake->refusal_reason = reason;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_committer_slots(struct fake_committer *fake, unsigned slots)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->slots = slots;
     pthread_mutex_unlock(&fake->lock);
 }
 
@@ -536,6 +576,23 @@ void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_cal
 {
     pthread_mutex_lock(&fake->lock);
     while (fake->seen.commit_calls < commit_calls)
+        pthread_cond_wait(&fake->changed, &fake->lock);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+bool fake_committer_runs(struct fake_committer *fake, const char *key)
+{
+    pthread_mutex_lock(&fake->lock);
+    const struct commit *commit = find(fake, key);
+    bool runs = commit && commit->state == RUNNING;
+    pthread_mutex_unlock(&fake->lock);
+    return runs;
+}
+
+void fake_committer_await_begun(struct fake_committer *fake, unsigned commits_begun)
+{
+    pthread_mutex_lock(&fake->lock);
+    while (fake->seen.commits_begun < commits_begun)
         pthread_cond_wait(&fake->changed, &fake->lock);
     pthread_mutex_unlock(&fake->lock);
 }

@@ -19,6 +19,8 @@ void fake_committer_free(struct fake_committer *fake);
 /* The process: calls under way break when it stops. */
 void fake_committer_start(struct fake_committer *fake);
 void fake_committer_stop(struct fake_committer *fake);
+/* A second process at another address, which knows the same commits; it lives until fake_committer_free(). */
+void fake_committer_start_successor(struct fake_committer *fake, const char *socket_path);
 
 enum fake_plan { FAKE_WAITS, FAKE_SUCCEEDS, FAKE_FAILS };
 /* Of commits that begin from now on. */
@@ -26,6 +28,9 @@ void fake_committer_plans(struct fake_committer *fake, enum fake_plan plan);
 /* The next calls of Commit are answered by this error; then as always. */
 void fake_committer_refuses(struct fake_committer *fake, unsigned times, enum error_code code,
                             const char *reason);
+/* So many commits run at once, others are refused with RESOURCE_EXHAUSTED; 0: any number. With a bound, those that
+ * begin say so by a first progress. */
+void fake_committer_slots(struct fake_committer *fake, unsigned slots);
 /* The next streams break after their first event, or at once where there is none. */
 void fake_committer_breaks(struct fake_committer *fake, unsigned times);
 
@@ -44,9 +49,12 @@ void fake_committer_refuses_unpause(struct fake_committer *fake, bool refuses);
 
 /* Each blocks until it is so. */
 void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_calls);
+void fake_committer_await_begun(struct fake_committer *fake, unsigned commits_begun);
 void fake_committer_await_followers(struct fake_committer *fake, unsigned streams);
 void fake_committer_await_cancels(struct fake_committer *fake, unsigned cancels);
 void fake_committer_await_progress(struct fake_committer *fake, unsigned sent);
+
+bool fake_committer_runs(struct fake_committer *fake, const char *key);
 
 struct fake_seen {
     unsigned commit_calls, commits_begun, progress_sent, releases, cancels;
