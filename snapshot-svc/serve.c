@@ -11,6 +11,7 @@
 #include "shared/base/file.h"
 #include "shared/base/signals.h"
 #include "shared/metrics/operations.h"
+#include "shared/rpc/tls.h"
 #include "snapshot-svc/api/orchestrator_service.h"
 #include "snapshot-svc/cluster/local/local.h"
 #include "snapshot-svc/controller/controller.h"
@@ -31,6 +32,7 @@ struct daemon {
     struct node *node;
     struct orchestrator_service *orchestrator;
     struct rpc_server *server;
+    struct rpc_tls *tls; /* NULL: everything is on this machine */
     struct operations *probes, *metrics_page;
     int serving; /* atomic */
 };
@@ -147,7 +149,10 @@ static void observe_call(void *self, const struct rpc_call *call, const struct e
 /* Before other threads run: the socket is made under a umask of its own. */
 static int open_door(struct daemon *daemon, struct error *err)
 {
-    const struct rpc_server_options options = {.workers = RPC_WORKERS,
+    static const char *const callers[] = {"lifecycle-svc", NULL};
+    const struct rpc_server_options options = {.tls = daemon->tls,
+                                               .accept_roles = daemon->tls ? callers : NULL,
+                                               .workers = RPC_WORKERS,
                                                .max_streams = RPC_STREAMS,
                                                .max_message = RPC_MESSAGE_MAX,
                                                .observe = observe_call};
@@ -164,12 +169,14 @@ static int make(struct daemon *daemon, struct error *err)
     const struct settings *settings = daemon->settings;
     struct service *service = &daemon->service;
 
+    if (settings->tls_dir && *settings->tls_dir && rpc_tls_open(settings->tls_dir, &daemon->tls, err) < 0)
+        return error_wrap(err, "--tls-dir");
     if (open_cluster(daemon, err) < 0)
         return -1;
     service->ns = settings->ns;
     service->node_name = settings->node_name;
     service->metrics = metrics_new();
-    service->agents = agents_new(NULL);
+    service->agents = agents_new(daemon->tls);
     agents_put(service->agents, settings->node_name, settings->agent_address);
     make_informers(service);
     make_parts(daemon);
@@ -218,6 +225,7 @@ static void end(struct daemon *daemon)
     agents_free(service->agents);
     cluster_free(service->cluster);
     metrics_free(service->metrics);
+    rpc_tls_free(daemon->tls);
     free(daemon->volumes_dir);
     free(daemon->store_path);
 }

@@ -16,7 +16,7 @@ static const struct config_option options[] = {
     {"cluster", "STASIS_CLUSTER", CONFIG_STRING, AT(cluster_name), "local",
      "Where the objects live: local (a SQLite file; pods run on this machine) or kubernetes.", false},
     {"address", "STASIS_SNAPSHOT_ADDRESS", CONFIG_STRING, AT(address), "unix:/run/stasis/snapshot.sock",
-     "Where the service serves gRPC: unix:/path or loopback host:port.", false},
+     "Where the service serves gRPC: unix:/path, loopback host:port, or with --tls-dir any host:port.", false},
     {"namespace", "STASIS_NAMESPACE", CONFIG_STRING, AT(ns), "default",
      "Namespace in which the API makes and finds sandboxes.", false},
     {"system-namespace", "POD_NAMESPACE", CONFIG_STRING, AT(system_ns), "stasis-system",
