@@ -300,7 +300,7 @@ json_t *pod_status_patch(const json_t *pod, const json_t *status)
 
 /* ---- questions ---- */
 
-bool pod_has_ended(const json_t *pod)
+bool pod_object_has_ended(const json_t *pod)
 {
     const char *phase = json_path_string(pod, "status.phase");
     return phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0);

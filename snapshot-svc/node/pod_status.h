@@ -28,8 +28,8 @@ json_t *pod_status_failed(const json_t *pod, const char *reason, const char *mes
  * equal. The caller's. */
 json_t *pod_status_patch(const json_t *pod, const json_t *status);
 
-bool pod_has_ended(const json_t *pod);   /* phase Succeeded or Failed: for ever */
-bool pod_has_started(const json_t *pod); /* some container ran once */
+bool pod_object_has_ended(const json_t *pod); /* phase Succeeded or Failed: for ever */
+bool pod_has_started(const json_t *pod);      /* some container ran once */
 
 /* RunPod has (more) work to do: a container was never started, and nothing forbids to. */
 bool pod_seen_is_incomplete(const pod_seen *seen);

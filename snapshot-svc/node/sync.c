@@ -95,7 +95,7 @@ static int look_again(struct node *node, const json_t *pod, struct error *err)
 static int keep_running(struct node *node, const json_t *pod, const struct pod_facts *facts,
                         int64_t *ret_wait_ms, struct error *err)
 {
-    if (!facts->agent_known || pod_has_ended(pod))
+    if (!facts->agent_known || pod_object_has_ended(pod))
         return 0; /* the end of a list brings every key back */
     if (!facts->seen && pod_has_started(pod))
         return look_again(node, pod, err);

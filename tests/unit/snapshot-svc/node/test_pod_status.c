@@ -190,7 +190,7 @@ static void a_waiting_pod_says_why_in_every_container(void **state)
     }
     json_object_set(pod, "status", status);
     assert_false(pod_has_started(pod));
-    assert_false(pod_has_ended(pod));
+    assert_false(pod_object_has_ended(pod));
 }
 
 static void a_lost_pod_keeps_what_was_known_of_its_containers(void **state)
@@ -211,7 +211,7 @@ static void a_lost_pod_keeps_what_was_known_of_its_containers(void **state)
     assert_string_equal(json_path_string(lost, "state.terminated.reason"), "ContainerGone");
     assert_int_equal(json_integer_value(json_path(lost, "state.terminated.exitCode")), 137);
     json_object_set(pod, "status", status);
-    assert_true(pod_has_ended(pod));
+    assert_true(pod_object_has_ended(pod));
 }
 
 static void an_invalid_pod_never_had_containers(void **state)
