@@ -152,6 +152,9 @@ deliver() # NAME
 }
 
 [ -n "$bin" ] || build_programs
+for name in "${images[@]}"; do
+    [ -x "$bin/$name" ] || die "there is no program $bin/$name; build it first, or leave --bin out"
+done
 mkdir -p "$out"
 "$tree/deploy/images/rootfs.sh" "$work/root" "${images[@]/#/$bin/}"
 make_layer "$work/root"
