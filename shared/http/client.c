@@ -1,8 +1,6 @@
 #include "shared/http/client.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,7 +13,6 @@
 enum {
     CONNECT_TIMEOUT_MS = 10 * 1000,
     STALL_TIMEOUT_MS = 30 * 1000,
-    BODY_MAX_BYTES = 1 << 20,
     SOCKET_BUFFER_BYTES = 256 << 10,
 };
 
@@ -27,17 +24,10 @@ struct http_client {
     const bool *cancelled;
 };
 
-static void curl_start(void)
-{
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* a failure shows again in curl_easy_init */
-}
-
 struct http_client *http_client_new(const struct http_client_options *options)
 {
-    static pthread_once_t started = PTHREAD_ONCE_INIT;
-    pthread_once(&started, curl_start);
-
     struct http_client *client = xcalloc(1, sizeof(*client));
+    http_curl_start();
     client->curl = curl_easy_init();
     client->user_agent = xstrdup(options->user_agent ? options->user_agent : "stasis/" STASIS_VERSION);
     client->ca_file = options->ca_file ? xstrdup(options->ca_file) : NULL;
@@ -57,50 +47,6 @@ void http_client_free(struct http_client *client)
     free(client->user_agent);
     free(client->ca_file);
     free(client);
-}
-
-/* curl's own header list, wiped before it is freed: one of them may be Authorization. */
-static void header_list_free(struct curl_slist **list)
-{
-    for (struct curl_slist *at = *list; at; at = at->next)
-        explicit_bzero(at->data, strlen(at->data));
-    curl_slist_free_all(*list);
-    *list = NULL;
-}
-#define SCOPED_HEADER_LIST __attribute__((cleanup(header_list_free)))
-
-static void header_list_add(struct curl_slist **list, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(*list, line);
-    if (!longer)
-        abort(); /* out of memory, as everywhere */
-    *list = longer;
-}
-
-static void request_headers(const struct http_request *request, struct curl_slist **list)
-{
-    bool has_type = false;
-
-    for (size_t i = 0; i < request->header_count; i++) {
-        const struct http_header *header = &request->headers[i];
-        /* "Name;" is how curl is told to send a header without a value */
-        char *line = *header->value ? xasprintf("%s: %s", header->name, header->value)
-                                    : xasprintf("%s;", header->name);
-        header_list_add(list, line);
-        explicit_bzero(line, strlen(line));
-        free(line);
-        has_type = has_type || strcasecmp(header->name, "content-type") == 0;
-    }
-    if (!has_type)
-        header_list_add(list, "Content-Type:"); /* curl would say application/x-www-form-urlencoded */
-    header_list_add(list, "Expect:"); /* no second of waiting for a 100 that many servers never send */
-    if (request->read && !request->body && request->read_length < 0)
-        header_list_add(list, "Transfer-Encoding: chunked");
-}
-
-static bool header_is_clean(const struct http_header *header)
-{
-    return *header->name && !strpbrk(header->name, "\r\n: ") && !strpbrk(header->value, "\r\n");
 }
 
 static size_t on_read(char *into, size_t size, size_t count, void *self)
@@ -191,52 +137,6 @@ static void set_request_options(CURL *curl, const struct http_request *request,
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
-static enum error_code code_of(CURLcode result)
-{
-    switch (result) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_SSL_CACERT_BADFILE:
-        return ERR_INVALID;
-    case CURLE_OPERATION_TIMEDOUT:
-        return ERR_TIMEOUT;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-        return ERR_DENIED;
-    case CURLE_OUT_OF_MEMORY:
-        return ERR_EXHAUSTED;
-    case CURLE_FAILED_INIT:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-    case CURLE_UNKNOWN_OPTION:
-        return ERR_INTERNAL;
-    default:
-        return ERR_UNAVAILABLE; /* name lookup, connection, TLS handshake, reset, truncated: another try may
-                                   work */
-    }
-}
-
-static int transfer_error(const struct http_client *client, struct http_transfer *transfer, CURLcode result)
-{
-    const struct http_request *request = transfer->request;
-    struct error *err = transfer->err;
-    int url_length = (int)strcspn(request->url, "?#");
-
-    if (transfer->failed)
-        (void)0; /* a callback has said what is wrong */
-    else if (transfer->was_cancelled)
-        (void)error_set(err, ERR_CANCELLED, "cancelled");
-    else if (transfer->stalled)
-        (void)error_set(err, ERR_TIMEOUT, "no byte moved for %lld ms", (long long)transfer->stall_timeout_ms);
-    else if (result == CURLE_SSL_CACERT_BADFILE)
-        (void)error_set(err, ERR_INVALID, "CA file %s cannot be read as PEM certificates",
-                        client->ca_file ? client->ca_file : "of the system");
-    else
-        (void)error_set(err, code_of(result), "%s",
-                        *transfer->curl_text ? transfer->curl_text : curl_easy_strerror(result));
-    return error_wrap(err, "%s %.*s", request->method, url_length, request->url);
-}
-
 int http_do(struct http_client *client, const struct http_request *request,
             struct http_response *ret_response, struct error *err)
 {
@@ -251,13 +151,11 @@ int http_do(struct http_client *client, const struct http_request *request,
         .moved_at_ms = clock_monotonic_ms(),
     };
 
-    for (size_t i = 0; i < request->header_count; i++)
-        if (!header_is_clean(&request->headers[i]))
-            return error_set(err, ERR_INVALID, "header %zu: a name or value cannot hold line breaks", i);
+    if (http_request_headers(request, &headers, err) < 0)
+        return -1;
     if (!client->curl)
         return error_set(err, ERR_EXHAUSTED, "libcurl cannot start");
-    response.body.limit = request->max_body ? request->max_body : BODY_MAX_BYTES;
-    request_headers(request, &headers);
+    response.body.limit = request->max_body ? request->max_body : HTTP_BODY_MAX_BYTES;
     set_connection_options(client, &transfer);
     set_request_options(client->curl, request, &transfer);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
@@ -265,7 +163,7 @@ int http_do(struct http_client *client, const struct http_request *request,
     CURLcode result = curl_easy_perform(client->curl);
     curl_easy_reset(client->curl); /* nothing borrowed stays behind; connections do */
     if (result != CURLE_OK)
-        return transfer_error(client, &transfer, result);
+        return http_transfer_error(&transfer, result, client->ca_file);
     *ret_response = response;
     response = (struct http_response){0};
     return 0;
