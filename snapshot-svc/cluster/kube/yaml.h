@@ -1,0 +1,14 @@
+/* yaml.h - a YAML document as JSON values, for configuration files of people: every scalar is a string.
+ * Spec: YAML 1.1 as libyaml reads it (JSON is a part of it), without aliases, tags and duplicate keys. */
+#pragma once
+
+#include <jansson.h>
+
+#include "shared/base/error.h"
+
+#define YAML_DEPTH_MAX 32
+
+/* An unquoted null, ~ or nothing becomes JSON null. An empty text becomes null, too. *ret_document is the caller's; it
+ * may hold secrets (json_secret_free). What the parser copied meanwhile is wiped.
+ * ERR_INVALID: "<what>: line 3 column 5: ..."; the text of the file is never quoted. */
+int yaml_parse(const char *text, size_t length, const char *what, json_t **ret_document, struct error *err);
