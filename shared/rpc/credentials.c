@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "shared/base/alloc.h"
+#include "shared/rpc/core_priv.h"
 
 bool rpc_address_is_unix(const char *address)
 {
@@ -151,6 +152,7 @@ int rpc_server_credentials(const char *address, const struct rpc_server_options 
     *ret_listener = xcalloc(1, sizeof(**ret_listener));
     (*ret_listener)->tls = rpc_tls_ref(options->tls);
     *ret_credentials = server_core(*ret_listener);
+    rpc_core_tell_handshakes();
     return 0;
 }
 

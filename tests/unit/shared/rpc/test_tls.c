@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -14,6 +15,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
+#include "shared/log/log.h"
 #include "shared/rpc/tls.h"
 
 #define A_MINUTE_MS 60000
@@ -140,6 +142,17 @@ static struct error assert_fails(struct stage *stage, enum error_code code, cons
     return err;
 }
 
+static int log_fd;
+
+static char *read_log(void)
+{
+    static char text[65536];
+    ssize_t length = pread(log_fd, text, sizeof(text) - 1, 0);
+
+    assert_true(length >= 0);
+    return xstrndup(text, (size_t)length);
+}
+
 /* Who is served */
 
 static void a_client_of_an_accepted_role_is_served_and_known(void **state)
@@ -230,6 +243,23 @@ static void a_client_without_a_certificate_gets_no_connection(void **state)
     serve_mutually(stage);
     connect_publicly(stage);
     (void)assert_fails(stage, ERR_UNAVAILABLE, "calling Say of peer");
+}
+
+/* The first test here that fails a handshake: later ones come too soon for a line of their own. */
+static void the_servers_log_tells_why_a_client_gets_no_connection(void **state)
+{
+    struct stage *stage = *state;
+    SCOPED(string) char *log = NULL;
+
+    serve_mutually(stage);
+    connect_publicly(stage);
+    (void)assert_fails(stage, ERR_UNAVAILABLE, "calling Say of peer");
+    (void)assert_fails(stage, ERR_UNAVAILABLE, "calling Say of peer");
+    log = read_log();
+    const char *line = strstr(log, "TLS handshake failed");
+    assert_non_null(line);
+    assert_non_null(strstr(line, "peer did not return a certificate"));
+    assert_null(strstr(line + 1, "TLS handshake failed"));
 }
 
 static void a_client_in_plaintext_gets_no_connection(void **state)
@@ -595,6 +625,7 @@ static void tls_is_served_on_numeric_addresses_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ON_STAGE(the_servers_log_tells_why_a_client_gets_no_connection),
         ON_STAGE(a_client_of_an_accepted_role_is_served_and_known),
         ON_STAGE(roles_as_dns_names_do_on_both_sides),
         ON_STAGE(any_of_several_roles_is_accepted),
@@ -625,5 +656,7 @@ int main(void)
         ON_STAGE(plaintext_behind_a_proxy_is_served_when_that_is_said),
         ON_STAGE(tls_is_served_on_numeric_addresses_only),
     };
+    log_fd = memfd_create("log", MFD_CLOEXEC);
+    log_set_output(log_fd);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
