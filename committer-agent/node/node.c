@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "committer-agent/node/node_priv.h"
-#include "committer-agent/node/remove_tree.h"
+#include "committer-agent/remove_tree/remove_tree.h"
 #include "shared/base/alloc.h"
 #include "shared/base/file.h"
 

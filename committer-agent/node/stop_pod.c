@@ -6,7 +6,7 @@
 #include "committer-agent/containerd/freeze.h"
 #include "committer-agent/node/labels.h"
 #include "committer-agent/node/node_priv.h"
-#include "committer-agent/node/remove_tree.h"
+#include "committer-agent/remove_tree/remove_tree.h"
 #include "shared/base/alloc.h"
 
 /* The containers of a pod are stopped side by side, or their grace periods would add up. */

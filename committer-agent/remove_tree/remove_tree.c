@@ -1,4 +1,4 @@
-#include "committer-agent/node/remove_tree.h"
+#include "committer-agent/remove_tree/remove_tree.h"
 
 #include <errno.h>
 #include <ftw.h>

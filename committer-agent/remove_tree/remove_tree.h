@@ -1,4 +1,4 @@
-/* node/remove_tree.h - rm -rf of a folder of ours, on one file system, following no links. */
+/* remove_tree.h - rm -rf of a folder of ours, on one file system, following no links. */
 #pragma once
 
 #include "shared/base/error.h"
