@@ -67,11 +67,13 @@ int commits_release(struct commits *commits, const char *key, enum commit_releas
  * ERR_TIMEOUT: cancelled, but containerd or the registry has not let go of it yet: ask again. */
 int commits_cancel(struct commits *commits, const char *key, struct error *err);
 
-/* Thaws the pod's frozen containers (names NULL: all) that no live commit owns. */
+/* Thaws the pod's frozen containers (names NULL: all). ERR_PRECONDITION: a live commit owns one. Killed ones are left as
+ * they are: there is nobody to thaw. */
 int commits_unpause(struct commits *commits, const struct pod_name *pod, const char *const *names,
                     size_t name_count, unsigned *ret_thawed, struct error *err);
 
-/* Drops a finished commit that nobody will ask for again, and its record. One that still owes something stays. */
+/* Drops a finished commit that nobody will ask for again, and its record. One that still owes something stays, and so
+ * does a killed one. */
 int commits_forget(struct commits *commits, const char *key, struct error *err);
 
 struct commits_load {

@@ -82,17 +82,33 @@ int commits_release(struct commits *commits, const char *key, enum commit_releas
     return result;
 }
 
-/* Is the pod a commit's, to freeze or to keep frozen? */
-static bool is_owned(struct commits *commits, const struct container *member)
+static bool has_container(const struct journal_record *record, const char *id)
 {
-    bool owned = false;
+    for (size_t i = 0; i < record->count; i++)
+        if (strcmp(record->containers[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+enum owner { OWNED_BY_NOBODY, OWNED_BY_A_LIVE_COMMIT, OWNED_BY_A_KILL };
+
+/* Is the pod a commit's, to freeze or to keep frozen? */
+static enum owner owner_of(struct commits *commits, const struct container *member)
+{
+    enum owner owner = OWNED_BY_NOBODY;
 
     commits_lock(commits);
-    for (struct commit *commit = commits->first; commit && !owned; commit = commit->next)
-        owned = commit->claimed && (commit_is_live(commit) || commit->state == COMMIT_IS_KILLED) &&
-                commit_has_pod(commit, member->pod_uid, member->pod_namespace, member->pod_name);
+    for (struct commit *commit = commits->first; commit && owner == OWNED_BY_NOBODY; commit = commit->next) {
+        if (!commit->claimed ||
+            !commit_has_pod(commit, member->pod_uid, member->pod_namespace, member->pod_name))
+            continue;
+        if (commit_is_live(commit))
+            owner = OWNED_BY_A_LIVE_COMMIT;
+        else if (commit->state == COMMIT_IS_KILLED && has_container(commit->record, member->id))
+            owner = OWNED_BY_A_KILL;
+    }
     commits_unlock(commits);
-    return owned;
+    return owner;
 }
 
 static bool is_named(const char *name, const char *const *names, size_t count)
@@ -121,7 +137,10 @@ int commits_unpause(struct commits *commits, const struct pod_name *pod, const c
             return error_wrap(err, "container %s", container->name);
         if (!frozen)
             continue;
-        if (is_owned(commits, container))
+        enum owner owner = owner_of(commits, container);
+        if (owner == OWNED_BY_A_KILL)
+            continue;
+        if (owner == OWNED_BY_A_LIVE_COMMIT)
             return error_set(err, ERR_PRECONDITION,
                              "container %s is frozen by a commit that is under way: cancel it first",
                              container->name);
@@ -142,7 +161,8 @@ int commits_forget(struct commits *commits, const char *key, struct error *err)
     while ((commit = commits_find(commits, key)) && commit->busy)
         commits_wait_until(commits, clock_monotonic_ms() + 1000);
     if (commit && !commit->owes_thaw &&
-        (commit->state == COMMIT_IS_DONE || commit->state == COMMIT_IS_FAILED)) {
+        (commit->state == COMMIT_IS_DONE || commit->state == COMMIT_IS_FAILED ||
+         commit->state == COMMIT_IS_EXPIRED)) {
         result = commit->record ? journal_remove(commits->options.env.journal, key, err) : 0;
         if (result == 0)
             commits_unlink(commits, commit);

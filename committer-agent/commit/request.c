@@ -5,7 +5,7 @@
 #include "committer-agent/image/reference.h"
 #include "shared/base/alloc.h"
 
-static int check_key(const char *key, struct error *err)
+int commit_key_check(const char *key, struct error *err)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t length = key ? strlen(key) : 0;
@@ -37,7 +37,7 @@ static int check_container(const struct commit_request *request, size_t i, struc
 
 int commit_request_check(const struct commit_request *request, struct error *err)
 {
-    if (check_key(request->key, err) < 0)
+    if (commit_key_check(request->key, err) < 0)
         return -1;
     if (!*request->pod_uid && (!*request->pod_ns || !*request->pod_name))
         return error_set(err, ERR_INVALID, "pod: want a uid, or namespace and name");

@@ -30,6 +30,7 @@ struct commit_request {
     int64_t hold_timeout_ms; /* > 0 */
 };
 
+int commit_key_check(const char *key, struct error *err);
 /* ERR_INVALID: key, names, images or counts break the rules of committer.proto; the text says which. */
 int commit_request_check(const struct commit_request *request, struct error *err);
 /* Would both mean the same commit? Credentials and timeouts may differ: a retry may bring better ones. The

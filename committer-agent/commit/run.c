@@ -393,6 +393,18 @@ int commit_thaw(struct containerd *containerd, const struct journal_record *reco
     return result;
 }
 
+bool commit_is_gone(struct containerd *containerd, const struct journal_record *record)
+{
+    for (size_t i = 0; i < record->count; i++) {
+        SCOPED_CONTAINER struct container container = {0};
+        struct error err;
+        if (container_get(containerd, record->containers[i].id, &container, &err) == 0 ||
+            err.code != ERR_NOT_FOUND)
+            return false;
+    }
+    return true;
+}
+
 int commit_kill(struct containerd *containerd, const struct journal_record *record, struct error *err)
 {
     for (size_t i = 0; i < record->count; i++)

@@ -51,6 +51,9 @@ int commit_run(struct commit_run *run, struct journal_record **ret_record, struc
 /* Thaws every container of a record. ERR_UNAVAILABLE and the like: try again. */
 int commit_thaw(struct containerd *containerd, const struct journal_record *record, struct error *err);
 
+/* Nobody can find any of its containers any more. One that cannot be asked for counts as there. */
+bool commit_is_gone(struct containerd *containerd, const struct journal_record *record);
+
 /* Makes sure that no process of the record's containers ever runs again. Errors of container_kill_frozen().
  */
 int commit_kill(struct containerd *containerd, const struct journal_record *record, struct error *err);

@@ -10,14 +10,7 @@ enum { LOOK_AGAIN_MS = 60 * 1000 };
 /* A killed commit is remembered until nobody can find its containers any more. */
 static bool may_be_forgotten(struct containerd *containerd, const struct journal_record *record)
 {
-    for (size_t i = 0; record && record->stage == STAGE_KILLED && i < record->count; i++) {
-        SCOPED_CONTAINER struct container container = {0};
-        struct error err;
-        if (container_get(containerd, record->containers[i].id, &container, &err) == 0 ||
-            err.code != ERR_NOT_FOUND)
-            return false;
-    }
-    return true;
+    return !record || record->stage != STAGE_KILLED || commit_is_gone(containerd, record);
 }
 
 /* Lock held; it is let go while containerd and the disk are asked. A record that cannot be removed is met again by
