@@ -21,6 +21,9 @@ void agent_close(struct agent *agent, int64_t grace_ms);
 /* The daemon: serves until SIGTERM or SIGINT. */
 int agent_serve(const struct settings *settings, struct error *err);
 
+/* The commit Job's container, by the name image-committer (job/job.h). Answers the exit status. */
+int image_committer(int argc, char **argv);
+
 /* One-shot commands. Progress goes to stderr, the result as one JSON object to stdout. */
 int oneshot_commit(const struct settings *settings, struct error *err);
 int oneshot_unpause(const struct settings *settings, struct error *err);

@@ -1,4 +1,4 @@
-/* committer-agent: see agent.h for what it does and settings.c for how it is told. */
+/* committer-agent: see agent.h for what it does and settings.c for how it is told; as image-committer: job/job.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +20,12 @@ static command_fn *find_command(int argc, char **argv)
     return NULL;
 }
 
+static bool is_called(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, name) == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = {0};
@@ -28,6 +34,8 @@ int main(int argc, char **argv)
     int arguments = 0;
 
     signals_block();
+    if (is_called(argv[0], "image-committer"))
+        return image_committer(argc, argv);
     if (settings_load(&settings, argc, argv, &arguments, &outcome, &err) < 0) {
         (void)fprintf(stderr, "committer-agent: %s\n", err.text);
         return EXIT_USAGE;
