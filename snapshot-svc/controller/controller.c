@@ -172,6 +172,7 @@ struct controller *controller_new(const struct controller_options *options)
     controller->service = service;
     controller->config = options->config;
     controller->index = snapshot_index_new();
+    controller->refusals = refusals_new();
     controller->recorder = recorder_new(service->cluster);
     controller->outcomes = outcomes_new(service->metrics);
     controller->commits_followed =
@@ -182,6 +183,7 @@ struct controller *controller_new(const struct controller_options *options)
     loop_init(&controller->snapshots, controller, "sandboxsnapshot", "snapshot", options->snapshot_workers,
               reconcile_snapshot);
     wake_subscribe(controller);
+    agents_subscribe(service->agents, wake_for_agent, controller);
     return controller;
 }
 
@@ -210,6 +212,7 @@ void controller_free(struct controller *controller)
     outcomes_free(controller->outcomes);
     recorder_free(controller->recorder);
     snapshot_index_free(controller->index);
+    refusals_free(controller->refusals);
     free(controller);
 }
 

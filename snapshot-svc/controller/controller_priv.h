@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "snapshot-svc/controller/controller.h"
+#include "snapshot-svc/controller/refusals.h"
 #include "snapshot-svc/controller/snapshot_index.h"
 #include "snapshot-svc/dispatch/dispatcher.h"
 #include "snapshot-svc/recorder/recorder.h"
@@ -35,6 +36,7 @@ struct controller { /* set when made; the parts lock for themselves */
     struct dispatcher *dispatcher;
     struct loop sandboxes, snapshots;
     struct snapshot_index *index;
+    struct refusals *refusals; /* of Jobs, by their snapshot's uid */
     struct recorder *recorder;
     struct outcomes *outcomes;
     struct metric *commits_followed;
@@ -46,6 +48,8 @@ reconcile_fn reconcile_sandbox, reconcile_snapshot;
 
 /* wake.c */
 void wake_subscribe(struct controller *controller);
+/* An agent of this node appeared, moved or went: the snapshots that may wait for it. */
+void wake_for_agent(void *self, const char *node);
 /* The dispatcher's `changed`; self is the controller. */
 void wake_for_commit(void *self, const char *ns, const char *snapshot, int64_t delay_ms);
 

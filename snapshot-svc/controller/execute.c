@@ -94,6 +94,19 @@ static int accept_existing(const struct execution *execution, const struct actio
     return 0;
 }
 
+static void tell_refusal(const struct execution *execution, const struct action *action,
+                         const struct error *err)
+{
+    struct controller *controller = execution->controller;
+
+    if (error_is_transient(err->code) || err->code == ERR_CONFLICT)
+        return;
+    if (action->on_failure)
+        recorder_post(controller->recorder, execution->subject, true, action->on_failure, err->text);
+    if (action->kind == KIND_JOB)
+        refusals_put(controller->refusals, execution->subject->uid, err->text);
+}
+
 static int create(const struct execution *execution, const struct action *action, struct error *err)
 {
     SCOPED(json) json_t *created = NULL;
@@ -107,9 +120,8 @@ static int create(const struct execution *execution, const struct action *action
         error_clear(err);
         result = accept_existing(execution, action, err);
     }
-    if (result < 0 && action->on_failure && !error_is_transient(err->code) && err->code != ERR_CONFLICT)
-        recorder_post(execution->controller->recorder, execution->subject, true, action->on_failure,
-                      err->text);
+    if (result < 0)
+        tell_refusal(execution, action, err);
     return result;
 }
 

@@ -23,10 +23,8 @@ static void pod_views_done(struct pod_views *views)
     *views = (struct pod_views){0};
 }
 
-static int read_pods(struct controller *controller, const struct object_meta *owner,
-                     struct object_list *objects, struct pod_views *views, struct error *err)
+static int view_pods(const struct object_list *objects, struct pod_views *views, struct error *err)
 {
-    informer_by_owner(informer_of(controller, KIND_POD), owner->uid ? owner->uid : "", objects);
     views->pods = xcalloc(objects->count + 1, sizeof(*views->pods));
     views->list = xcalloc(objects->count + 1, sizeof(*views->list));
     for (size_t i = 0; i < objects->count; i++) {
@@ -38,6 +36,77 @@ static int read_pods(struct controller *controller, const struct object_meta *ow
     return 0;
 }
 
+static int read_pods(struct controller *controller, const struct object_meta *owner,
+                     struct object_list *objects, struct pod_views *views, struct error *err)
+{
+    informer_by_owner(informer_of(controller, KIND_POD), owner->uid ? owner->uid : "", objects);
+    return view_pods(objects, views, err);
+}
+
+/* ---- Jobs ---- */
+
+static bool is_pod_of_job(const struct object *pod, const char *job)
+{
+    const json_t *labels = json_path(pod->json, "metadata.labels");
+    const char *name = json_string_value(json_object_get(labels, LABEL_OF_JOB));
+
+    if (!name)
+        name = json_string_value(json_object_get(labels, LABEL_OF_JOB_NEW));
+    return name && strcmp(name, job) == 0;
+}
+
+/* By the label and not by the owner: the pods may outlive the Job. Only pods of commits are in there, so they are few. */
+static void find_job_pods(struct controller *controller, const char *ns, const char *job,
+                          struct object_list *found)
+{
+    SCOPED_OBJECT_LIST struct object_list all = OBJECT_LIST_INIT;
+
+    informer_list(controller->service->job_pods, ns, &all);
+    for (size_t i = 0; i < all.count; i++)
+        if (is_pod_of_job(all.items[i], job))
+            object_list_add(found, all.items[i]);
+}
+
+static int read_job(struct controller *controller, const char *ns, const char *name, struct job_scene *scene,
+                    struct job_sighting *seen, struct error *err)
+{
+    struct informer *jobs = informer_of(controller, KIND_JOB);
+
+    if (!jobs || !controller->service->job_pods)
+        return 0; /* nobody runs Jobs here */
+    scene->object = informer_get(jobs, ns, name);
+    if (scene->object && job_read(scene->object->json, &scene->job, err) < 0)
+        return error_wrap(err, "Job %s", name);
+    find_job_pods(controller, ns, name, &scene->pod_objects);
+    if (view_pods(&scene->pod_objects, &scene->pods, err) < 0)
+        return -1;
+    *seen = (struct job_sighting){
+        .job = scene->object ? &scene->job : NULL, .pods = scene->pods.list, .pod_count = scene->pods.count};
+    return 0;
+}
+
+static int read_jobs(struct controller *controller, struct snapshot_scene *scene, struct error *err)
+{
+    const struct object_meta *meta = &scene->snapshot.meta;
+    const char *ns = scene->snapshot_object->ns;
+    SCOPED(string) char *commit = name_commit_job(meta->name), *unpause = name_unpause_job(meta->name);
+
+    if (snapshot_phase_is_final(sandboxsnapshot_phase(&scene->snapshot.status)) && !meta_is_deleting(meta))
+        return 0; /* nothing is decided on them any more */
+    scene->seen.job_refused = scene->job_refused = refusals_get(controller->refusals, meta->uid);
+    if (read_job(controller, ns, commit, &scene->commit_job, &scene->seen.commit_job, err) < 0)
+        return -1;
+    return read_job(controller, ns, unpause, &scene->unpause_job, &scene->seen.unpause_job, err);
+}
+
+static void job_scene_done(struct job_scene *scene)
+{
+    job_done(&scene->job);
+    pod_views_done(&scene->pods);
+    object_list_done(&scene->pod_objects);
+    object_unref(scene->object);
+}
+
 /* ---- commits ---- */
 
 /* NULL: it was never asked for. */
@@ -45,7 +114,7 @@ static const struct commit_view *look_at_commit(struct controller *controller,
                                                 const struct sandboxsnapshot *snapshot,
                                                 struct commit_view *view)
 {
-    if (snapshot->status.attempts == 0)
+    if (snapshot->status.attempts == 0 || sandboxsnapshot_committer(&snapshot->status) != COMMITTER_AGENT)
         return NULL;
     SCOPED(string) char *key = sandboxsnapshot_commit_key(snapshot, snapshot->status.attempts);
     dispatcher_view(controller->dispatcher, key, view);
@@ -197,6 +266,12 @@ static void look_for_another(struct controller *controller, struct snapshot_scen
     scene->seen.busy_with = scene->busy_with;
 }
 
+static bool agent_is_ready(struct controller *controller, const struct snapshot_scene *scene)
+{
+    const char *node = sandboxsnapshot_source_node(&scene->snapshot, scene->pods.list, scene->pods.count);
+    return node && agents_has(controller->service->agents, node);
+}
+
 int observe_snapshot(struct controller *controller, const char *ns, const char *name,
                      struct snapshot_scene *scene, struct error *err)
 {
@@ -204,12 +279,14 @@ int observe_snapshot(struct controller *controller, const char *ns, const char *
     if (!scene->snapshot_object)
         return 0;
     if (sandboxsnapshot_read(scene->snapshot_object->json, &scene->snapshot, err) < 0 ||
-        read_sandbox(controller, scene, err) < 0 || check_push_secret(controller, scene, err) < 0)
+        read_sandbox(controller, scene, err) < 0 || check_push_secret(controller, scene, err) < 0 ||
+        read_jobs(controller, scene, err) < 0)
         return -1;
     look_for_another(controller, scene);
     scene->seen.snapshot = &scene->snapshot;
     scene->seen.pods = scene->pods.list;
     scene->seen.pod_count = scene->pods.count;
+    scene->seen.agent_ready = agent_is_ready(controller, scene);
     scene->seen.commit = look_at_commit(controller, &scene->snapshot, &scene->commit);
     return 1;
 }
@@ -223,6 +300,9 @@ void snapshot_scene_done(struct snapshot_scene *scene)
     object_list_done(&scene->pod_objects);
     object_unref(scene->sandbox_object);
     object_unref(scene->snapshot_object);
+    job_scene_done(&scene->commit_job);
+    job_scene_done(&scene->unpause_job);
+    free(scene->job_refused);
     free(scene->push_secret_type);
     free(scene->busy_with);
 }

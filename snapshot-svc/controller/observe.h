@@ -10,6 +10,14 @@ struct pod_views {
     size_t count;
 };
 
+/* A Job by its name, and its pods. */
+struct job_scene {
+    struct object *object;
+    struct object_list pod_objects;
+    struct job job;
+    struct pod_views pods;
+};
+
 struct sandbox_scene {
     struct object *sandbox_object, *snapshot_object;
     struct object_list pod_objects;
@@ -27,7 +35,8 @@ struct snapshot_scene {
     struct batchsandbox sandbox;
     struct pod_views pods;
     struct commit_view commit;
-    char *push_secret_type, *busy_with;
+    struct job_scene commit_job, unpause_job;
+    char *push_secret_type, *busy_with, *job_refused;
     struct sandboxsnapshot_observed seen;
 };
 

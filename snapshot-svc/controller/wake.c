@@ -5,6 +5,7 @@
 #include "shared/json/json.h"
 #include "snapshot-svc/controller/controller_priv.h"
 #include "snapshot-svc/controller/outcomes.h"
+#include "snapshot-svc/model/names.h"
 #include "snapshot-svc/model/sandboxsnapshot.h"
 
 static void wake_after(struct loop *loop, const char *ns, const char *name, int64_t delay_ms)
@@ -104,6 +105,7 @@ static void snapshot_deleted(void *self, struct object *last)
 
     snapshot_index_remove(controller->index, last->ns, sandbox_of(last), last->name);
     dispatcher_forget(controller->dispatcher, last->uid);
+    refusals_forget(controller->refusals, last->uid);
     snapshot_changed(controller, last);
 }
 
@@ -144,7 +146,53 @@ static void pod_updated(void *self, struct object *old, struct object *pod)
     pod_changed(self, pod);
 }
 
-/* ---- ---- */
+/* ---- Jobs and their pods ---- */
+
+/* The snapshot's whole name, or NULL. Borrowed. Both are made from one template, so both carry it; those of another
+ * controller have but the label. */
+static const char *snapshot_of(const struct object *object)
+{
+    const json_t *annotations = json_path(object->json, "metadata.annotations");
+    const json_t *labels = json_path(object->json, "metadata.labels");
+    const char *whole = json_string_value(json_object_get(annotations, ANNOTATION_JOB_SNAPSHOT));
+
+    return whole ? whole : json_string_value(json_object_get(labels, LABEL_JOB_SNAPSHOT));
+}
+
+static void job_changed(void *self, struct object *object)
+{
+    struct controller *controller = self;
+    const char *snapshot = snapshot_of(object);
+
+    if (snapshot)
+        wake(&controller->snapshots, object->ns, snapshot);
+}
+
+static void job_updated(void *self, struct object *old, struct object *object)
+{
+    (void)old; /* the name never changes */
+    job_changed(self, object);
+}
+
+/* ---- agents and commits ---- */
+
+static bool may_wait_for_agent(const struct object *snapshot)
+{
+    const enum snapshot_phase phase = snapshot_phase_parse(json_path_string(snapshot->json, "status.phase"));
+    return phase == SNAPSHOT_PENDING || phase == SNAPSHOT_PHASE_NONE;
+}
+
+void wake_for_agent(void *self, const char *node)
+{
+    struct controller *controller = self;
+    SCOPED_OBJECT_LIST struct object_list all = OBJECT_LIST_INIT;
+
+    (void)node; /* a snapshot that waits has not written down yet which node it is about */
+    informer_list(controller->service->informers[KIND_SANDBOX_SNAPSHOT], NULL, &all);
+    for (size_t i = 0; i < all.count; i++)
+        if (may_wait_for_agent(all.items[i]))
+            wake(&controller->snapshots, all.items[i]->ns, all.items[i]->name);
+}
 
 void wake_for_commit(void *self, const char *ns, const char *name, int64_t delay_ms)
 {
@@ -171,5 +219,12 @@ void wake_subscribe(struct controller *controller)
 
     informer_subscribe(informers[KIND_BATCH_SANDBOX], &sandboxes);
     informer_subscribe(informers[KIND_SANDBOX_SNAPSHOT], &snapshots);
+    const struct informer_handler jobs = {
+        .added = job_changed, .updated = job_updated, .deleted = job_changed, .self = controller};
+
     informer_subscribe(informers[KIND_POD], &pods);
+    if (informers[KIND_JOB])
+        informer_subscribe(informers[KIND_JOB], &jobs);
+    if (controller->service->job_pods)
+        informer_subscribe(controller->service->job_pods, &jobs);
 }

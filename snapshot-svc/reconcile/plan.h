@@ -14,7 +14,8 @@
  *                        the same controller owner (uid) as `body`; otherwise it is an error. So a cache that has
  *                        not seen the object yet does no harm, and no expectations are kept. Any other refusal
  *                        (ERR_INVALID, ERR_DENIED, ...) posts a Warning Event with reason `on_failure` and the
- *                        error's text on the plan's object, when `on_failure` is set; transient errors do not.
+ *                        error's text on the plan's object, when `on_failure` is set; transient errors do not. That of a
+ *                        Job is what the next pass sees as job_refused.
  *   DELETE               ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name).
  *   COMMIT               idempotent: starts the commit, attaches to it, or does nothing while it is being followed.
  *                        The dispatcher keeps trying while the agent cannot be reached, has no slot, or another

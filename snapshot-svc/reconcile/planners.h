@@ -16,6 +16,7 @@
 
 #include "shared/base/error.h"
 #include "snapshot-svc/model/batchsandbox.h"
+#include "snapshot-svc/model/job.h"
 #include "snapshot-svc/model/pod.h"
 #include "snapshot-svc/model/sandboxsnapshot.h"
 #include "snapshot-svc/reconcile/plan.h"
@@ -76,6 +77,12 @@ struct push_secret_check {
     const char *found_type; /* of the Secret, when there is one */
 };
 
+struct job_sighting {              /* all empty on the local backend */
+    const struct job *job;         /* of that name, whoever owns it; NULL: there is none */
+    const struct pod *const *pods; /* that carry the Job's name, whoever made them; the Job may be gone */
+    size_t pod_count;
+};
+
 struct sandboxsnapshot_observed {
     const struct sandboxsnapshot *snapshot;
     const struct batchsandbox
@@ -86,11 +93,20 @@ struct sandboxsnapshot_observed {
                                              error is the executor's to retry, not a state */
     const struct commit_view *commit;     /* NULL is COMMIT_UNKNOWN */
     const char
-        *busy_with; /* another snapshot of this sandbox that is Committing, or NULL: one commit per pod */
+        *busy_with;   /* another snapshot of this sandbox that is Committing, or NULL: one commit per pod */
+    bool agent_ready; /* sandboxsnapshot_source_node() has an agent */
+    struct job_sighting commit_job, unpause_job;
+    const char *
+        job_refused; /* why the cluster refused to create a Job of this snapshot, or NULL; of this process only */
 };
 
 int sandboxsnapshot_plan(const struct sandboxsnapshot_observed *seen, const struct reconcile_config *config,
                          int64_t now_unix_ms, struct plan *plan, struct error *err);
+
+/* The node whose agent, or Job, commits: that of the attempt under way, else of the pod that would be committed. Borrowed;
+ * NULL: there is none. */
+const char *sandboxsnapshot_source_node(const struct sandboxsnapshot *snapshot, const struct pod *const *pods,
+                                        size_t pod_count);
 
 /* Does the executor have to read the push Secret for this pass? */
 bool sandboxsnapshot_needs_push_secret(const struct sandboxsnapshot *snapshot);

@@ -224,8 +224,14 @@ static void release_pod(struct sandbox_pass *pass, const struct pod *pod)
     const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
     struct object_ref object = {KIND_POD, &pod->meta};
 
-    if (snapshot->status.attempts == 0) { /* committed by a Job: no agent holds anything */
+    if (snapshot->status.attempts ==
+        0) { /* committed by a Job of another controller: its processes may still end well */
         act_delete(&pass->after, object, -1);
+        return;
+    }
+    if (sandboxsnapshot_committer(&snapshot->status) ==
+        COMMITTER_JOB) { /* it has killed them before it succeeded */
+        act_delete(&pass->after, object, KILLED_GRACE_S);
         return;
     }
     SCOPED(string) char *key = sandboxsnapshot_commit_key(snapshot, snapshot->status.attempts);

@@ -1,8 +1,8 @@
-/* The SandboxSnapshot planner (contract §8), with the node's agent in the place of the commit Job.
+/* The SandboxSnapshot planner (contract §8). Who commits is decided before anything is frozen: the node's agent, or a Job.
  *
- *   "" / Pending -- checks --> Committing, then ACTION_COMMIT      (one write before the side effect)
+ *   "" / Pending -- checks --> Committing, then ACTION_COMMIT or the Job   (one write before the side effect)
  *                         \--> Failed, with the reason of the check
- *   Committing -- the agent's outcome --> Succeed | Failed
+ *   Committing -- the agent's outcome, or the Job's (snapshot_job.c) --> Succeed | Failed
  *   Succeed, Failed: final. */
 #include <stdlib.h>
 #include <string.h>
@@ -10,23 +10,15 @@
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 #include "snapshot-svc/model/names.h"
-#include "snapshot-svc/reconcile/actions.h"
-#include "snapshot-svc/reconcile/planners.h"
+#include "snapshot-svc/reconcile/pod_health.h"
 #include "snapshot-svc/reconcile/snapshot_checks.h"
+#include "snapshot-svc/reconcile/snapshot_pass.h"
 
 enum {
-    OUTCOME_GRACE_MS = 30 * 1000, /* past the deadline: for the agent's own timeout to be told first */
     CANCEL_TRIES_MS =
         2 * 60 * 1000, /* for an agent that cannot be reached; its own timeouts thaw after that */
-};
-
-struct snapshot_pass {
-    const struct sandboxsnapshot_observed *seen;
-    const struct reconcile_config *config;
-    int64_t now_ms;
-    struct object_ref self;
-    struct sandboxsnapshot_status status; /* to be written */
-    struct plan *plan;
+    AUTO_WAITS_FOR_AGENT_MS = 10 * 1000, /* then a Job does it: the node may not be meant to have one */
+    AGENT_IS_BACK_MS = 60 * 1000, /* a rolling update of the DaemonSet, with the old pod's grace period */
 };
 
 static enum commit_state commit_state(const struct sandboxsnapshot_observed *seen)
@@ -34,7 +26,7 @@ static enum commit_state commit_state(const struct sandboxsnapshot_observed *see
     return seen->commit ? seen->commit->state : COMMIT_UNKNOWN;
 }
 
-static void write_status(struct snapshot_pass *pass)
+void snapshot_write_status(struct snapshot_pass *pass)
 {
     const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
     json_t *before = snapshot->has_status ? sandboxsnapshot_status_write(&snapshot->status) : json_object();
@@ -43,16 +35,31 @@ static void write_status(struct snapshot_pass *pass)
     act_status(pass->plan, pass->self, before, sandboxsnapshot_status_write(&pass->status));
 }
 
-static void enter_failed(struct snapshot_pass *pass, const char *reason, const char *event,
-                         const char *message)
+static void enter_final(struct snapshot_pass *pass, enum snapshot_phase phase)
 {
-    sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_FAILED);
+    sandboxsnapshot_set_phase(&pass->status, phase);
     free(pass->status.progress.phase);
     pass->status.progress = (struct snapshot_progress){0};
     pass->status.completion_ms = pass->now_ms - pass->now_ms % 1000;
+    condition_remove(&pass->status.conditions, SNAPSHOT_CONDITION_STOPPING);
+}
+
+void snapshot_enter_failed(struct snapshot_pass *pass, const char *reason, const char *event,
+                           const char *message)
+{
+    enter_final(pass, SNAPSHOT_FAILED);
     condition_set(&pass->status.conditions, SNAPSHOT_CONDITION_FAILED, reason, message, pass->now_ms);
-    write_status(pass);
+    snapshot_write_status(pass);
     act_event(pass->plan, pass->self, true, event, message);
+}
+
+void snapshot_enter_succeeded(struct snapshot_pass *pass)
+{
+    enter_final(pass, SNAPSHOT_SUCCEED);
+    condition_set(&pass->status.conditions, SNAPSHOT_CONDITION_READY, "SnapshotReady", "Snapshot is ready",
+                  pass->now_ms);
+    snapshot_write_status(pass);
+    act_event(pass->plan, pass->self, false, "JobSucceeded", "Snapshot is ready");
 }
 
 static void cancel_commit(struct snapshot_pass *pass)
@@ -65,7 +72,7 @@ static void cancel_commit(struct snapshot_pass *pass)
 
 /* ---- deleting ---- */
 
-static bool source_is_live(const struct sandboxsnapshot_observed *seen)
+bool snapshot_source_is_live(const struct sandboxsnapshot_observed *seen)
 {
     const char *uid = seen->snapshot->status.source_pod_uid;
 
@@ -75,16 +82,17 @@ static bool source_is_live(const struct sandboxsnapshot_observed *seen)
     return false;
 }
 
-/* May containers be frozen for this snapshot? While it commits; and after a pause's success until the pod is
+/* May containers be frozen by an agent for this snapshot? While it commits; and after a pause's success until the pod is
  * on its way out (K20). */
 static bool may_be_frozen(const struct sandboxsnapshot_observed *seen)
 {
     const struct sandboxsnapshot_status *status = &seen->snapshot->status;
     const enum snapshot_phase phase = sandboxsnapshot_phase(status);
 
-    if (status->attempts == 0 || !status->source_node_name)
+    if (status->attempts == 0 || !status->source_node_name ||
+        sandboxsnapshot_committer(status) != COMMITTER_AGENT)
         return false;
-    return phase == SNAPSHOT_COMMITTING || (phase == SNAPSHOT_SUCCEED && source_is_live(seen));
+    return phase == SNAPSHOT_COMMITTING || (phase == SNAPSHOT_SUCCEED && snapshot_source_is_live(seen));
 }
 
 static json_t *other_finalizers(const struct object_meta *meta)
@@ -102,7 +110,7 @@ static void plan_deletion(struct snapshot_pass *pass)
     const struct object_meta *meta = &pass->seen->snapshot->meta;
     const int64_t give_up_ms = meta->deleted_ms + CANCEL_TRIES_MS;
 
-    if (!meta_has_finalizer(meta, FINALIZER_SNAPSHOT))
+    if (!meta_has_finalizer(meta, FINALIZER_SNAPSHOT) || !jobs_are_settled(pass, give_up_ms))
         return;
     if (may_be_frozen(pass->seen) && pass->now_ms < give_up_ms) {
         cancel_commit(pass);
@@ -122,7 +130,7 @@ static void add_finalizer(struct snapshot_pass *pass)
 
 /* ---- Pending (§8.1) ---- */
 
-static int64_t deadline_ms(const struct snapshot_pass *pass)
+int64_t snapshot_deadline_ms(const struct snapshot_pass *pass)
 {
     return pass->status.start_ms + pass->config->commit_timeout_ms;
 }
@@ -133,7 +141,7 @@ static void plan_commit(struct snapshot_pass *pass, const char *pod_name, bool h
     const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
     const struct snapshot_container *images = pass->status.containers.items;
     const size_t count = pass->status.containers.count;
-    const int64_t left_ms = deadline_ms(pass) - pass->now_ms;
+    const int64_t left_ms = snapshot_deadline_ms(pass) - pass->now_ms;
     struct action *action = plan_add(pass->plan, ACTION_COMMIT);
 
     action->kind = KIND_SANDBOX_SNAPSHOT;
@@ -146,21 +154,36 @@ static void plan_commit(struct snapshot_pass *pass, const char *pod_name, bool h
     action->pod_uid = xstrdup(pass->status.source_pod_uid);
     action->hold = hold;
     action->timeout_ms = left_ms > 1 ? left_ms : 1;
-    action->deadline_ms = deadline_ms(pass);
+    action->deadline_ms = snapshot_deadline_ms(pass);
     action->targets = xcalloc(count, sizeof(*action->targets));
     action->target_count = count;
     for (size_t i = 0; i < count; i++)
         action->targets[i] = (struct commit_target){xstrdup(images[i].name), xstrdup(images[i].image_uri)};
-    plan_requeue_at(pass->plan, deadline_ms(pass) + OUTCOME_GRACE_MS);
+    plan_requeue_at(pass->plan, snapshot_deadline_ms(pass) + OUTCOME_GRACE_MS);
 }
 
-static void set_text(char **slot, const char *text)
+void snapshot_set_text(char **slot, const char *text)
 {
     free(*slot);
     *slot = text ? xstrdup(text) : NULL;
 }
 
-static void begin_commit(struct snapshot_pass *pass, const struct snapshot_source *source)
+/* ---- who commits ---- */
+
+static void start(struct snapshot_pass *pass, const struct snapshot_source *source)
+{
+    if (sandboxsnapshot_committer(&pass->status) == COMMITTER_JOB) {
+        job_begin(pass, source->internal);
+        return;
+    }
+    SCOPED(string)
+    char *message = xasprintf("Committing pod %s on node %s", source->pod->meta.name, source->pod->node_name);
+    act_event(pass->plan, pass->self, false, "CreatedJob", message);
+    plan_commit(pass, source->pod->meta.name, source->internal);
+}
+
+static void begin_commit(struct snapshot_pass *pass, const struct snapshot_source *source,
+                         enum snapshot_committer committer)
 {
     const struct snapshot_container *images = source->images.items;
     struct sandboxsnapshot_status *status = &pass->status;
@@ -168,19 +191,72 @@ static void begin_commit(struct snapshot_pass *pass, const struct snapshot_sourc
 
     sandboxsnapshot_status_done(status); /* nothing of an earlier try stays */
     sandboxsnapshot_set_phase(status, SNAPSHOT_COMMITTING);
-    set_text(&status->source_pod_name, source->pod->meta.name);
-    set_text(&status->source_pod_uid, source->pod->meta.uid);
-    set_text(&status->source_node_name, source->pod->node_name);
+    snapshot_set_text(&status->source_pod_name, source->pod->meta.name);
+    snapshot_set_text(&status->source_pod_uid, source->pod->meta.uid);
+    snapshot_set_text(&status->source_node_name, source->pod->node_name);
     for (size_t i = 0; i < source->images.count; i++)
         sandboxsnapshot_add_container(status, images[i].name, images[i].image_uri);
     status->attempts = attempts;
     status->start_ms = pass->now_ms - pass->now_ms % 1000;
-    write_status(pass);
+    sandboxsnapshot_set_committer(status, committer);
+    snapshot_write_status(pass);
+    start(pass, source);
+}
 
+/* startTime of a Pending snapshot: since when it waits. */
+static int64_t waits_since_ms(struct snapshot_pass *pass)
+{
+    if (pass->status.start_ms == 0 || sandboxsnapshot_phase(&pass->status) != SNAPSHOT_PENDING)
+        pass->status.start_ms = pass->now_ms - pass->now_ms % 1000;
+    return pass->status.start_ms;
+}
+
+/* true: it waits on. */
+static bool wait_for_agent(struct snapshot_pass *pass, const char *node, int64_t patience_ms,
+                           const char *what_then)
+{
+    const bool first = pass->seen->snapshot->status.start_ms == 0;
+    const int64_t until_ms = waits_since_ms(pass) + patience_ms;
+
+    if (pass->now_ms >= until_ms)
+        return false;
+    sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_PENDING);
+    snapshot_write_status(pass);
+    plan_requeue_at(pass->plan, until_ms);
+    if (first) {
+        SCOPED(string)
+        char *message =
+            xasprintf("node %s has no committer-agent that is ready: waiting %lld s for it, then %s", node,
+                      (long long)(patience_ms / 1000), what_then);
+        act_event(pass->plan, pass->self, true, "AgentUnreachable", message);
+    }
+    return true;
+}
+
+static void fail_without_agent(struct snapshot_pass *pass, const char *node)
+{
     SCOPED(string)
-    char *message = xasprintf("Committing pod %s on node %s", source->pod->meta.name, source->pod->node_name);
-    act_event(pass->plan, pass->self, false, "CreatedJob", message);
-    plan_commit(pass, source->pod->meta.name, source->internal);
+    char *message = xasprintf(
+        "node %s has no committer-agent that is ready; see the agents' DaemonSet, or run the controller with "
+        "--commit-mode=auto",
+        node);
+    snapshot_enter_failed(pass, "AgentUnreachable", "AgentUnreachable", message);
+}
+
+static void choose_committer(struct snapshot_pass *pass, const struct snapshot_source *source)
+{
+    const enum commit_mode mode = pass->config->commit_mode;
+    const char *node = source->pod->node_name;
+
+    if (mode == COMMIT_MODE_JOB)
+        begin_commit(pass, source, COMMITTER_JOB);
+    else if (pass->seen->agent_ready)
+        begin_commit(pass, source, COMMITTER_AGENT);
+    else if (mode == COMMIT_MODE_AGENT) {
+        if (!wait_for_agent(pass, node, AGENT_IS_BACK_MS, "the snapshot fails"))
+            fail_without_agent(pass, node);
+    } else if (!wait_for_agent(pass, node, AUTO_WAITS_FOR_AGENT_MS, "a Job commits"))
+        begin_commit(pass, source, COMMITTER_JOB);
 }
 
 /* One commit per pod at a time (K21). A pause holds its pod until that is gone, and thawing it for somebody else's snapshot would lose
@@ -197,21 +273,22 @@ static void pending_step(struct snapshot_pass *pass)
     struct error why = {0};
 
     if (snapshot_source_find(pass->seen, pass->config, &source, &why) < 0) {
-        enter_failed(pass, why.reason, why.reason, why.text);
+        snapshot_enter_failed(pass, why.reason, why.reason, why.text);
         return;
     }
     if (pod_is_busy(pass, &source)) { /* its end wakes us */
         sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_PENDING);
-        write_status(pass);
-    } else {
-        begin_commit(pass, &source);
+        pass->status.start_ms = 0;
+        snapshot_write_status(pass);
+    } else if (!job_leftovers(pass)) {
+        choose_committer(pass, &source);
     }
     snapshot_source_done(&source);
 }
 
 /* ---- Committing (§8.2) ---- */
 
-static bool is_hold(const struct snapshot_pass *pass)
+bool snapshot_is_hold(const struct snapshot_pass *pass)
 {
     const struct batchsandbox *sandbox = pass->seen->sandbox;
     return sandbox && sandboxsnapshot_is_internal(pass->seen->snapshot, sandbox->meta.uid);
@@ -223,25 +300,25 @@ static void store_progress(struct snapshot_pass *pass, const struct commit_progr
 
     if (!seen->phase)
         return; /* attached, and nothing told yet */
-    set_text(&progress->phase, seen->phase);
+    snapshot_set_text(&progress->phase, seen->phase);
     progress->bytes_read = seen->bytes_read;
     progress->bytes_total = seen->bytes_total;
     progress->bytes_pushed = seen->bytes_pushed;
     progress->files = seen->files;
-    write_status(pass);
+    snapshot_write_status(pass);
 }
 
 /* Thaws before it says Failed: after that nobody would come back for the pod. An agent that stays away is not waited for for ever. */
 static void give_up(struct snapshot_pass *pass, const char *message)
 {
-    if (pass->now_ms < deadline_ms(pass) + OUTCOME_GRACE_MS + CANCEL_TRIES_MS)
+    if (pass->now_ms < snapshot_deadline_ms(pass) + OUTCOME_GRACE_MS + CANCEL_TRIES_MS)
         cancel_commit(pass);
-    enter_failed(pass, "CommitJobFailed", "JobFailed", message);
+    snapshot_enter_failed(pass, "CommitJobFailed", "JobFailed", message);
 }
 
 static void running_step(struct snapshot_pass *pass)
 {
-    const int64_t last_ms = deadline_ms(pass) + OUTCOME_GRACE_MS;
+    const int64_t last_ms = snapshot_deadline_ms(pass) + OUTCOME_GRACE_MS;
 
     if (pass->now_ms < last_ms) {
         plan_requeue_at(pass->plan, last_ms);
@@ -268,7 +345,7 @@ static bool store_digests(struct snapshot_pass *pass)
         const struct commit_image *image = image_of(pass->seen->commit, containers[i].name);
         if (!image || !image->digest || !*image->digest)
             return false;
-        set_text(&containers[i].image_digest, image->digest);
+        snapshot_set_text(&containers[i].image_digest, image->digest);
         pass->status.size_bytes += image->image_size;
         if ((int32_t)image->layers > pass->status.layers)
             pass->status.layers = (int32_t)image->layers;
@@ -278,20 +355,11 @@ static bool store_digests(struct snapshot_pass *pass)
 
 static void succeeded_step(struct snapshot_pass *pass)
 {
-    struct sandboxsnapshot_status *status = &pass->status;
-
     if (!store_digests(pass)) { /* digests decide what a resume runs: without them it is no success */
         give_up(pass, "MissingDigest: the agent named no digest for a container");
         return;
     }
-    sandboxsnapshot_set_phase(status, SNAPSHOT_SUCCEED);
-    free(status->progress.phase);
-    status->progress = (struct snapshot_progress){0};
-    status->completion_ms = pass->now_ms - pass->now_ms % 1000;
-    condition_set(&status->conditions, SNAPSHOT_CONDITION_READY, "SnapshotReady", "Snapshot is ready",
-                  pass->now_ms);
-    write_status(pass);
-    act_event(pass->plan, pass->self, false, "JobSucceeded", "Snapshot is ready");
+    snapshot_enter_succeeded(pass);
 }
 
 static void failed_step(struct snapshot_pass *pass)
@@ -300,7 +368,7 @@ static void failed_step(struct snapshot_pass *pass)
     SCOPED(string)
     char *message = xasprintf("%s: %s", commit->reason ? commit->reason : "CommitFailed",
                               commit->message ? commit->message : "the agent gave no details");
-    enter_failed(pass, "CommitJobFailed", "JobFailed", message);
+    snapshot_enter_failed(pass, "CommitJobFailed", "JobFailed", message);
 }
 
 static void committing_step(struct snapshot_pass *pass)
@@ -312,10 +380,14 @@ static void committing_step(struct snapshot_pass *pass)
         pending_step(pass); /* not by us (a Job of an earlier controller): nothing to attach to */
         return;
     }
+    if (sandboxsnapshot_committer(status) == COMMITTER_JOB) {
+        job_committing_step(pass);
+        return;
+    }
     switch (commit_state(pass->seen)) {
     case COMMIT_UNKNOWN:
     case COMMIT_STATE_MAX:
-        plan_commit(pass, status->source_pod_name, is_hold(pass));
+        plan_commit(pass, status->source_pod_name, snapshot_is_hold(pass));
         return;
     case COMMIT_RUNNING:
         running_step(pass);
@@ -349,7 +421,7 @@ static void take_step(struct snapshot_pass *pass)
         return;
     case SNAPSHOT_SUCCEED:
     case SNAPSHOT_FAILED:
-        write_status(pass); /* observedGeneration; the outcome and its reason stay (K18) */
+        snapshot_write_status(pass); /* observedGeneration; the outcome and its reason stay (K18) */
         return;
     case SNAPSHOT_PHASE_NONE:
     case SNAPSHOT_PENDING:
@@ -358,6 +430,21 @@ static void take_step(struct snapshot_pass *pass)
         pending_step(pass);
         return;
     }
+}
+
+const char *sandboxsnapshot_source_node(const struct sandboxsnapshot *snapshot, const struct pod *const *pods,
+                                        size_t pod_count)
+{
+    struct pod_health health;
+    struct error ignored = {0}; /* the check of the pod tells it */
+
+    if (sandboxsnapshot_phase(&snapshot->status) == SNAPSHOT_COMMITTING && snapshot->status.source_node_name)
+        return snapshot->status.source_node_name;
+    if (pod_health_read(pods, pod_count, &health, &ignored) < 0)
+        return NULL;
+    const struct pod *running = health.running;
+    pod_health_done(&health);
+    return running ? running->node_name : NULL;
 }
 
 bool sandboxsnapshot_needs_push_secret(const struct sandboxsnapshot *snapshot)

@@ -121,6 +121,7 @@ static const struct member snapshot_status[] = {
     MEMBER("size", INT64, .not_negative = true),
     MEMBER("layers", INT32, .not_negative = true),
     MEMBER("attempts", INT32, .not_negative = true),
+    MEMBER("committer", STRING),
     MEMBERS_END,
 };
 

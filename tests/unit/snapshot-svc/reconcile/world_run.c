@@ -121,6 +121,7 @@ void world_plan_snapshot(struct world *world, const struct picture *picture, boo
                                             .pod_count = typed.pod_count,
                                             .push_secret = world->push_secret,
                                             .commit = &view,
+                                            .agent_ready = true,
                                             .busy_with = busy ? typed.other.meta.name : NULL};
     if (sandboxsnapshot_plan(&seen, &world->config, world->now_ms, plan, &err) < 0)
         fail_msg("%s", err.text);

@@ -1,0 +1,41 @@
+/* snapshot_pass.h - one pass over a SandboxSnapshot: what was seen, what the status will be, what to do.
+ * snapshot_plan.c leads and knows the agents; snapshot_job.c knows the Jobs. Private to snapshot-svc/reconcile. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "snapshot-svc/reconcile/actions.h"
+#include "snapshot-svc/reconcile/planners.h"
+
+enum {
+    OUTCOME_GRACE_MS = 30 * 1000
+}; /* past the deadline: for the committer's own timeout to be told first */
+
+struct snapshot_pass {
+    const struct sandboxsnapshot_observed *seen;
+    const struct reconcile_config *config;
+    int64_t now_ms;
+    struct object_ref self;
+    struct sandboxsnapshot_status status; /* to be written */
+    struct plan *plan;
+};
+
+/* ---- of every committer (snapshot_plan.c) ---- */
+void snapshot_write_status(struct snapshot_pass *pass);
+void snapshot_enter_failed(struct snapshot_pass *pass, const char *reason, const char *event,
+                           const char *message);
+void snapshot_enter_succeeded(struct snapshot_pass *pass);
+void snapshot_set_text(char **slot, const char *text); /* NULL clears */
+int64_t snapshot_deadline_ms(const struct snapshot_pass *pass);
+bool snapshot_is_hold(const struct snapshot_pass *pass); /* a pause: stay frozen, and die frozen */
+bool snapshot_source_is_live(const struct sandboxsnapshot_observed *seen);
+
+/* ---- Jobs (snapshot_job.c) ---- */
+/* After the status that says Committing by a Job. */
+void job_begin(struct snapshot_pass *pass, bool hold);
+void job_committing_step(struct snapshot_pass *pass);
+/* true: Jobs of another attempt, or of somebody else, have our names, and have to go first (K32). */
+bool job_leftovers(struct snapshot_pass *pass);
+/* Being deleted. false: a Job still works on the pod, or its debts are being paid (K20). */
+bool jobs_are_settled(struct snapshot_pass *pass, int64_t give_up_ms);
