@@ -11,6 +11,7 @@
 #   cluster_configure           certificates, kubeconfigs, images; what is there already stays
 #   cluster_programs NODE       the names of what runs on that node, in the order of their start
 #   program_start NODE NAME     configures and starts one, and waits until it is ready where others depend on it
+#   program_await NODE NAME     until kubelet and kube-proxy are ready, too
 #   kubectl ARGS...             as the administrator
 #
 # Node 1 also has the control plane (etcd, kube-apiserver, kube-controller-manager, kube-scheduler), the registry and DNS.
@@ -146,10 +147,12 @@ cluster_import_images() # NODE
 
 cluster_registry_password()
 {
-    local user=robot
-    [ -e "$CLUSTER_DIR/registry.password" ] && return 0
-    (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$CLUSTER_DIR/registry.password") &&
-        htpasswd -inB "$user" <"$CLUSTER_DIR/registry.password" >"$CLUSTER_DIR/registry.htpasswd" 2>/dev/null
+    [ -e "$CLUSTER_DIR/registry.htpasswd" ] && return 0
+    (
+        umask 077
+        od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$CLUSTER_DIR/registry.password" &&
+            htpasswd -inB robot <"$CLUSTER_DIR/registry.password" >"$CLUSTER_DIR/registry.htpasswd" 2>/dev/null
+    )
 }
 
 cluster_configure()
@@ -186,7 +189,8 @@ control_plane_start() # NAME
         ;;
     kube-controller-manager)
         kube_controller_manager_command "$pki" "$pki/kube-controller-manager.kubeconfig" \
-            --service-cluster-ip-range="$(service_subnet)" --cluster-cidr="$(pod_subnet)"
+            --service-cluster-ip-range="$(service_subnet)" --cluster-cidr="$(pod_subnet)" \
+            --flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins
         ;;
     kube-scheduler) kube_scheduler_command "$pki/kube-scheduler.kubeconfig" ;;
     esac
@@ -286,7 +290,8 @@ eventRecordQPS: 0
 kubeAPIQPS: 200
 kubeAPIBurst: 400
 syncFrequency: 10s
-nodeStatusUpdateFrequency: 5s
+nodeStatusUpdateFrequency: 2s
+nodeStatusReportFrequency: 1m
 runtimeRequestTimeout: 2m
 volumePluginDir: /var/lib/kubelet/volume-plugins
 EOF
@@ -332,6 +337,16 @@ program_start()
     dns-feed) dns_feed_start ;;
     kubelet) kubelet_start "$node" ;;
     kube-proxy) kube_proxy_start "$node" ;;
+    esac
+}
+
+# Where program_start() does not wait by itself: kubelet looks for other runtimes for some seconds before it listens.
+program_await()
+{
+    local node=$1 name=$2
+    case "$name" in
+    kubelet) node_await "$node" kubelet 300 node_enter "$node" curl -fsS -m 2 http://127.0.0.1:10248/healthz ;;
+    kube-proxy) node_await "$node" kube-proxy 300 node_enter "$node" curl -fsS -m 2 http://127.0.0.1:10256/healthz ;;
     esac
 }
 

@@ -11,7 +11,7 @@
 #   node_hold NODE                   makes it; sets NODE_PIDS[NODE]
 #   node_find NODE                   sets NODE_PIDS[NODE] when it is running
 #   node_enter NODE COMMAND...       runs COMMAND in it
-#   node_start NODE NAME COMMAND...  in the background
+#   node_start NODE NAME COMMAND...  in the background, with no variables of the caller's
 #   node_runs NODE NAME
 #   node_await NODE NAME TENTHS CHECK...
 #   node_stop NODE NAME [SIGNAL]     returns when it has ended
@@ -72,7 +72,8 @@ node_start()
     shift 2
     # shellcheck disable=SC2016  # expanded in the node
     node_enter "$node" bash -c 'here=$1 name=$2; shift 2
-        setsid "$@" >>"$here/log/$name.log" 2>&1 </dev/null &
+        env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+            setsid "$@" >>"$here/log/$name.log" 2>&1 </dev/null &
         printf "%s\n" "$!" >"$here/run/$name.pid"' node_start "$NODE_CLUSTER/n$node" "$name" "$@"
 }
 
@@ -83,7 +84,7 @@ node_pid()
     pid=$(cat "$(node_dir "$node")/run/$name.pid" 2>/dev/null) && [ -n "$pid" ] || return 1
     comm=$(cat "/proc/${NODE_PIDS[node]}/root/proc/$pid/comm" 2>/dev/null) || return 1
     case "$comm" in
-    "${name:0:15}" | setsid | bash) printf '%s\n' "$pid" ;;
+    "${name:0:15}" | setsid | env | bash) printf '%s\n' "$pid" ;;
     *) return 1 ;;
     esac
 }
