@@ -6,6 +6,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 #include "shared/http/client_priv.h"
+#include "shared/http/url.h"
 
 enum { POLL_MAX_MS = 60 * 60 * 1000 }; /* curl's own timers end a poll earlier, and so does a new request */
 
@@ -210,8 +211,8 @@ int http_mux_do(struct http_mux *mux, const struct http_request *request, struct
         return error_set(err, ERR_EXHAUSTED, "libcurl cannot start");
     http_peer_setup(mux->peer, exchange.curl, &transfer, headers);
     curl_easy_setopt(exchange.curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(exchange.curl, CURLOPT_PIPEWAIT,
-                     1L); /* rather wait for the first connection than open one each */
+    /* Rather wait for what the first connection turns out to speak than open one each. Without TLS it is HTTP/1.1. */
+    curl_easy_setopt(exchange.curl, CURLOPT_PIPEWAIT, url_is_https(request->url) ? 1L : 0L);
     CURLcode result = wait_for(mux, &exchange);
     curl_easy_cleanup(exchange.curl);
     pthread_cond_destroy(&exchange.over);

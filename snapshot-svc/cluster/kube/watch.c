@@ -194,7 +194,14 @@ static int take_event(void *self, const char *line, size_t length, struct error 
 static int take_bytes(void *self, const char *bytes, size_t length, struct error *err)
 {
     struct cluster_watch *watch = self;
-    return frames_feed(&watch->frames, bytes, length, take_event, watch, err);
+
+    if (frames_feed(&watch->frames, bytes, length, take_event, watch, err) == 0)
+        return 0;
+    if (err->code == ERR_EXHAUSTED) { /* the same watch would meet the same event; a list gets past it */
+        err->code = ERR_PRECONDITION;
+        (void)error_reason(err, "Expired");
+    }
+    return -1;
 }
 
 static int run(struct cluster_watch *watch, struct error *err)
