@@ -45,6 +45,7 @@ static void bad_flags_are_exit_code_2_and_named(void **state)
         {"--allowed-host-paths=/srv/../etc", "--allowed-host-paths"},
         {"--log-level=loud", "loud"},
         {"--max-connections=0", "--max-connections"},
+        {"--tls-dir=/nonexistent", "--tls-dir"},
         {"serve", "unexpected argument"},
         {"--address=nowhere", "--address"},
     };

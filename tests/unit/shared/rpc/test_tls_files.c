@@ -184,6 +184,20 @@ static void a_role_is_a_dns_label_and_ends_where_its_length_says(void **state)
     assert_true(rpc_role_is(&role, "snapshot-svc"));
 }
 
+static void two_roles_are_none(void **state)
+{
+    static const char one[] = "spiffe://stasis/snapshot-svc", other[] = "lifecycle-svc.roles.stasis.internal";
+    struct rpc_role role = {.identities = 0};
+
+    (void)state;
+    rpc_role_note_uri(&role, one, strlen(one));
+    rpc_role_note_uri(&role, one, strlen(one));
+    assert_true(rpc_role_is(&role, "snapshot-svc"));
+    rpc_role_note_dns(&role, other, strlen(other));
+    assert_false(rpc_role_is(&role, "snapshot-svc"));
+    assert_false(rpc_role_is(&role, "lifecycle-svc"));
+}
+
 static void a_role_may_be_told_as_uri_as_dns_name_or_as_both(void **state)
 {
     static const char *const sans[] = {
@@ -241,17 +255,29 @@ static void untouched_files_keep_their_generation(void **state)
     rpc_tls_free(tls);
 }
 
+/* Files of the same size, replaced faster than time stamps tick: size and times alone would miss some. */
 static void new_files_are_seen_at_the_next_look(void **state)
 {
     struct stage *stage = *state;
-    struct rpc_tls *tls = open_good(stage->dir);
+    SCOPED(rpc_tls) struct rpc_tls *tls = open_good(stage->dir);
+    char *certificates[2] = {NULL, NULL}, *keys[2] = {NULL, NULL};
 
-    for (int i = 0; i < 20; i++) { /* faster than time stamps tick */
+    for (int i = 0; i < 2; i++)
+        do {
+            free(certificates[i]);
+            free(keys[i]);
+            issue(&stage->ours, &agent, &certificates[i], &keys[i]);
+        } while (strlen(certificates[i]) != strlen(certificates[0]));
+    for (int i = 0; i < 100; i++) {
         uint64_t before = rpc_tls_generation(tls);
-        furnish(stage->dir, &stage->ours, &agent);
+        put(stage->dir, "tls.crt", certificates[i % 2]);
+        put(stage->dir, "tls.key", keys[i % 2]);
         assert_int_equal(rpc_tls_generation(tls), before + 1);
     }
-    rpc_tls_free(tls);
+    for (int i = 0; i < 2; i++) {
+        free(certificates[i]);
+        free(keys[i]);
+    }
 }
 
 static void half_a_renewal_changes_nothing_until_the_rest_is_there(void **state)
@@ -331,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_certificate_that_no_peer_would_accept_is_refused, setup, teardown),
         cmocka_unit_test(a_role_is_a_dns_label_and_ends_where_its_length_says),
         cmocka_unit_test_setup_teardown(a_role_may_be_told_as_uri_as_dns_name_or_as_both, setup, teardown),
+        cmocka_unit_test(two_roles_are_none),
         cmocka_unit_test(a_role_of_64_bytes_is_too_long),
         cmocka_unit_test_setup_teardown(a_public_server_needs_no_ca_and_no_role, setup, teardown),
         cmocka_unit_test_setup_teardown(untouched_files_keep_their_generation, setup, teardown),
