@@ -191,9 +191,9 @@ static int kill_listed(struct containerd *containerd, const char *id, struct pid
             continue;
         (*ret_new)++;
         if (kill(listed.items[i], SIGKILL) < 0 && errno != ESRCH) {
-            int kill_errno = errno;
+            (void)error_sys(err, errno, "killing process %d", (int)listed.items[i]);
             pid_set_done(&listed);
-            return error_sys(err, kill_errno, "killing process %d", (int)listed.items[i]);
+            return -1;
         }
     }
     pid_set_done(killed);
