@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "committer-agent/commit/layer_push.h"
+#include "committer-agent/commit/rights.h"
 #include "committer-agent/commit/source.h"
 #include "committer-agent/containerd/freeze.h"
 #include "committer-agent/image/image.h"
@@ -99,7 +100,7 @@ static int prepare(struct steps *steps, struct error *err)
         return -1;
     for (size_t i = 0; i < steps->pod.count; i++)
         atomic_fetch_add(&steps->run->progress.bytes_total, steps->pod.sources[i].upper_bytes);
-    if (check_disk(steps, err) < 0)
+    if (commit_check_rights(err) < 0 || check_disk(steps, err) < 0)
         return -1;
     steps->captures = xcalloc(steps->pod.count, sizeof(*steps->captures));
     for (size_t i = 0; i < steps->pod.count; i++)

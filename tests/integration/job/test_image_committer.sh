@@ -399,17 +399,47 @@ a_job_pays_the_debts_of_another_that_never_came_back()
     pod_remove
 }
 
-three_capabilities_are_enough()
+# As a Job's container has it: containerd's folder and the cgroups only to read, and few rights. The pid namespace is the
+# host's there, too. in_a_container CAPABILITIES COMMAND...
+in_a_container()
 {
-    local caps
-    caps=$(tr 'A-Z ' 'a-z,' <<<'SYS_ADMIN DAC_READ_SEARCH KILL')
+    local caps=$1 mount
+    shift
+    export CAPS=-all,+${caps// /,+} CONTAINERD_ROOT=$STASIS_CONTAINERD_DIR/root
+    # shellcheck disable=SC2016  # the inner shell's
+    exec unshare --mount bash -euc '
+        mount --bind "$CONTAINERD_ROOT" "$CONTAINERD_ROOT"
+        for mount in "$CONTAINERD_ROOT" $(findmnt --raw --noheadings --output TARGET | grep ^/sys/fs/cgroup); do
+            mount -o remount,bind,ro "$mount"
+        done
+        exec setpriv --inh-caps=-all --ambient-caps=-all --bounding-set="$CAPS" --no-new-privs "$@"' - "$@"
+}
+
+without_one_of_them_nothing_is_begun()
+{
+    pod_start powerless
+    for without in 'dac_read_search kill' 'sys_admin kill' 'sys_admin dac_read_search'; do
+        JOB_PREFIX=(in_a_container "$without")
+        commit kill
+        want "status with only $without" 1 "$STATUS"
+        want_in 'lacks the capabilities' "$MESSAGE"
+        want 'the container' RUNNING "$(pod_state)"
+    done
+    pod_remove
+}
+
+three_capabilities_and_reading_are_enough()
+{
     pod_start rights
-    in_pod 'rm -r /etc; mkdir -m 700 /etc /etc/deep; echo x >/etc/deep/secret; chmod 0 /etc/deep/secret;
-            chown -R 4321:4321 /etc; cp /bin/sh /tmp-sh; chmod 4711 /tmp-sh'
-    JOB_PREFIX=(setpriv --inh-caps=-all --ambient-caps=-all "--bounding-set=-all,+${caps//,/,+}" --no-new-privs)
+    # A folder of the base that was replaced, a file that nobody may read, a process of somebody else.
+    in_pod 'cp /bin/busybox /busybox; b=/busybox; $b rm -r /bin; $b mkdir /bin; for i in sh ls stat tail; do $b cp $b /bin/$i; done'
+    in_pod 'b=/busybox; $b mkdir -m 700 -p /etc/deep; echo x >/etc/deep/secret; $b chmod 0 /etc/deep/secret; $b chown -R 4321:4321 /etc'
+    cdctl tasks exec --detach --user 4321:4321 --exec-id other "$POD" /busybox sleep 1000
+    JOB_PREFIX=(in_a_container "sys_admin dac_read_search kill")
     commit kill
     want status 0 "$STATUS"
     nothing_acknowledged_is_lost
+    want 'the replaced folder' 'ls sh stat tail' "$(in_image 'echo $(ls /bin)')"
     want 'the deep file' '0 4321' "$(in_image 'stat -c "%a %u" /etc/deep/secret')"
     pod_remove
 }
@@ -436,5 +466,6 @@ it 'unpause finds the commit without its key' unpause_finds_the_commit_without_i
 it 'unpause leaves the dead alone' unpause_leaves_the_dead_alone
 it 'old results go and young ones stay' old_results_go_and_young_ones_stay
 it 'a Job pays the debts of another that never came back' a_job_pays_the_debts_of_another_that_never_came_back
-it 'three capabilities are enough' three_capabilities_are_enough
+it 'three capabilities and reading are enough' three_capabilities_and_reading_are_enough
+it 'without one of them nothing is begun' without_one_of_them_nothing_is_begun
 e2e_end
