@@ -48,7 +48,7 @@ static int refuse(const struct rpc_role *role, const char *const *accepted, stru
         (void)strbuf_addf(&wanted, "%s%s", i ? " or " : "", accepted[i]); /* unbounded: cannot refuse */
     (void)error_set(err, ERR_DENIED, "the client's certificate has %s, want the role %s",
                     rpc_role_text(role, found), strbuf_text(&wanted));
-    return error_reason(err, "RoleNotAllowed");
+    return error_reason(err, RPC_ROLE_NOT_ALLOWED);
 }
 
 /* A server with mutual TLS may have unix sockets too. They need no role, for their file mode is the guard; whatever else

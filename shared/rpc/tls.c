@@ -291,3 +291,9 @@ const char *rpc_tls_ca_path(const struct rpc_tls *tls)
 {
     return tls->paths[RPC_TLS_CA];
 }
+
+bool rpc_tls_refused(const struct error *err)
+{
+    return err->code == ERR_DENIED &&
+           (strcmp(err->reason, RPC_PEER_NOT_TRUSTED) == 0 || strcmp(err->reason, RPC_ROLE_NOT_ALLOWED) == 0);
+}

@@ -14,6 +14,8 @@
  * TLS 1.2 or 1.3. Threads: any. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "shared/base/cleanup.h"
 #include "shared/base/error.h"
 
@@ -38,3 +40,10 @@ DEFINE_FREEP(rpc_tls, struct rpc_tls, rpc_tls_free)
 
 /* Our own role, as read at the open. NULL: not mutual TLS. */
 const char *rpc_tls_role(const struct rpc_tls *tls);
+
+/* Reasons of ERR_DENIED: a client does not trust its server; a server does not serve its client's role. */
+#define RPC_PEER_NOT_TRUSTED "PeerNotTrusted"
+#define RPC_ROLE_NOT_ALLOWED "RoleNotAllowed"
+
+/* Was that call refused for certificates, not for what it asked? It may pass once they are renewed on both sides. */
+bool rpc_tls_refused(const struct error *err);

@@ -78,7 +78,7 @@ int rpc_trust_judge(const char *target_name, const char *leaf_pem, void *self)
 
 static bool is_named(struct error *err)
 {
-    (void)error_reason(err, "PeerNotTrusted");
+    (void)error_reason(err, RPC_PEER_NOT_TRUSTED);
     return true;
 }
 
