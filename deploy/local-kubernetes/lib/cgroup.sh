@@ -6,7 +6,7 @@
 #   cgroup_create GROUP     in every hierarchy
 #   cgroup_join GROUP       moves the calling shell ($BASHPID) into it
 #   cgroup_thaw GROUP       a frozen process of v1 does not die of SIGKILL; also of GROUP's descendants
-#   cgroup_remove GROUP     with its descendants, once they are empty; fails when they do not become so in 10 s
+#   cgroup_remove GROUP     with its descendants, once they are empty; fails when they do not become so in 30 s
 
 # "MOUNT_POINT OPTIONS" of each hierarchy; the options of v2 are "2".
 cgroup_hierarchies()
@@ -70,7 +70,7 @@ cgroup_thaw()
 
 cgroup_remove()
 {
-    local mount options left=100
+    local mount options left=300
     while read -r mount options; do
         while [ -d "$mount/$1" ]; do
             find "$mount/$1" -depth -type d -exec rmdir {} + 2>/dev/null && break

@@ -84,6 +84,9 @@ cluster_release()
 {
     local node
     for ((node = 1; node <= NODE_COUNT; node++)); do
+        node_kill "$node"
+    done
+    for ((node = 1; node <= NODE_COUNT; node++)); do
         node_release "$node"
     done
     cgroup_remove "stasis-k$CLUSTER_NUMBER"

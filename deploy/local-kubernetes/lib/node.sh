@@ -15,7 +15,8 @@
 #   node_runs NODE NAME
 #   node_await NODE NAME TENTHS CHECK...
 #   node_stop NODE NAME [SIGNAL]     returns when it has ended
-#   node_release NODE                kills everything in it
+#   node_kill NODE                   kills everything in it
+#   node_release NODE                also waits for that, and undoes the rest
 
 NODE_PIDS=()
 
@@ -119,13 +120,21 @@ node_stop()
     rm -f "$(node_dir "$node")/run/$name.pid"
 }
 
+# A process that is frozen (v1) does not die of SIGKILL until it is thawed.
+node_kill()
+{
+    if node_find "$1"; then
+        kill -KILL "${NODE_PIDS[$1]}"
+        cgroup_thaw "$(node_group "$1")"
+    fi
+}
+
 node_release()
 {
     local node=$1
-    if node_find "$node"; then
-        kill -KILL "${NODE_PIDS[node]}"
-        cgroup_thaw "$(node_group "$node")"
-        containerd_await_exit "${NODE_PIDS[node]}" 100 || say "node $node (pid ${NODE_PIDS[node]}) does not end"
+    node_kill "$node"
+    if [ -n "${NODE_PIDS[node]:-}" ]; then
+        containerd_await_exit "${NODE_PIDS[node]}" 600 || say "node $node (pid ${NODE_PIDS[node]}) does not end"
     fi
     unset "NODE_PIDS[node]"
     cgroup_remove "$(node_group "$node")"
