@@ -26,11 +26,13 @@ int agent_open(struct agent *agent, const struct settings *settings, struct erro
         agent_close(agent, 0);
         return -1;
     }
+    agent->owner = settings->owner ? xstrdup(settings->owner) : xasprintf("agent %s", settings->state_dir);
     agent->containerd = containerd_new(settings->containerd_socket, settings->containerd_namespace);
     const struct commits_options options = {
         .env = {.containerd = agent->containerd,
                 .journal = agent->journal,
                 .spool_dir = agent->spool_dir,
+                .owner = agent->owner,
                 .spool_min_free_bytes = (uint64_t)settings->spool_min_free_mib << 20,
                 .compression_level = (int)settings->compression_level,
                 .compression_threads = (unsigned)settings->compression_threads,
@@ -57,6 +59,7 @@ void agent_close(struct agent *agent, int64_t grace_ms)
     journal_free(agent->journal);
     containerd_free(agent->containerd);
     free(agent->spool_dir);
+    free(agent->owner);
     if (agent->lock_fd >= 0)
         (void)close(agent->lock_fd); /* the lock goes with it */
     *agent = (struct agent){.lock_fd = -1};

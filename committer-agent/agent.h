@@ -10,6 +10,7 @@ struct agent {
     struct journal *journal;
     struct commits *commits;
     char *spool_dir;
+    char *owner; /* of what it freezes */
     int lock_fd;
 };
 

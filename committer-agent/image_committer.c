@@ -222,6 +222,7 @@ static int commit(struct job *job, struct error *err)
         job_state_open(job->state_parent, job->key, JOB_LOCK_WAIT_MS, &state, err) < 0)
         return -1;
     job->agent.state_dir = state.dir;
+    job->agent.owner = state.owner;
     if (agent_open(&agent, &job->agent, err) < 0)
         return -1;
     int result = run(job, &agent, request, err);

@@ -28,6 +28,8 @@ struct settings {
     bool insecure;
     const char *docker_config_file;
 
+    const char *owner; /* no flag: who freezes, when it is not the state folder (commit/run.h) */
+
     /* Checked, from the texts above. */
     enum layer_compression compression;
 };

@@ -107,6 +107,14 @@ void journal_record_keep(struct journal_record *record, size_t count)
         json_free_fields(container_fields, &record->containers[--record->count]);
 }
 
+bool journal_record_has(const struct journal_record *record, const char *container_id)
+{
+    for (size_t i = 0; i < record->count; i++)
+        if (strcmp(record->containers[i].id, container_id) == 0)
+            return true;
+    return false;
+}
+
 int journal_open(const char *state_dir, struct journal **ret_journal, struct error *err)
 {
     SCOPED(string)

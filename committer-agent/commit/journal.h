@@ -15,6 +15,7 @@
  * Threads: any; a record of one key is written by one thread at a time. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,8 @@ struct journal_record {
 void journal_record_free(struct journal_record *record);
 /* Forgets all containers after the first `count`. */
 void journal_record_keep(struct journal_record *record, size_t count);
+
+bool journal_record_has(const struct journal_record *record, const char *container_id);
 
 struct journal;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "committer-agent/containerd/freeze.h"
+#include "committer-agent/containerd/frozen_by.h"
 #include "shared/base/clock.h"
 
 enum { CANCEL_WAIT_MS = 30000 };
@@ -82,14 +83,6 @@ int commits_release(struct commits *commits, const char *key, enum commit_releas
     return result;
 }
 
-static bool has_container(const struct journal_record *record, const char *id)
-{
-    for (size_t i = 0; i < record->count; i++)
-        if (strcmp(record->containers[i].id, id) == 0)
-            return true;
-    return false;
-}
-
 enum owner { OWNED_BY_NOBODY, OWNED_BY_A_LIVE_COMMIT, OWNED_BY_A_KILL };
 
 /* Is the pod a commit's, to freeze or to keep frozen? */
@@ -104,7 +97,7 @@ static enum owner owner_of(struct commits *commits, const struct container *memb
             continue;
         if (commit_is_live(commit))
             owner = OWNED_BY_A_LIVE_COMMIT;
-        else if (commit->state == COMMIT_IS_KILLED && has_container(commit->record, member->id))
+        else if (commit->state == COMMIT_IS_KILLED && journal_record_has(commit->record, member->id))
             owner = OWNED_BY_A_KILL;
     }
     commits_unlock(commits);
@@ -144,7 +137,8 @@ int commits_unpause(struct commits *commits, const struct pod_name *pod, const c
             return error_set(err, ERR_PRECONDITION,
                              "container %s is frozen by a commit that is under way: cancel it first",
                              container->name);
-        if (container_thaw(containerd, container->id, err) < 0)
+        if (container_thaw(containerd, container->id, err) < 0 ||
+            container_unmark_frozen(containerd, container->id, err) < 0)
             return error_wrap(err, "container %s", container->name);
         thawed++;
     }

@@ -9,6 +9,7 @@
 #include "committer-agent/commit/rights.h"
 #include "committer-agent/commit/source.h"
 #include "committer-agent/containerd/freeze.h"
+#include "committer-agent/containerd/frozen_by.h"
 #include "committer-agent/image/image.h"
 #include "committer-agent/registry/upload.h"
 #include "shared/base/alloc.h"
@@ -185,6 +186,18 @@ static int check_still_frozen(const struct steps *steps, struct error *err)
     return 0;
 }
 
+/* Before the first is frozen: it takes a while. */
+static int mark_all(const struct steps *steps, struct error *err)
+{
+    const struct commit_environment *env = steps->run->env;
+    const struct journal_record *record = steps->record;
+
+    for (size_t i = 0; env->owner && i < record->count; i++)
+        if (container_mark_frozen(env->containerd, record->containers[i].id, env->owner, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int freeze_all(struct steps *steps, struct error *err)
 {
     const struct commit_environment *env = steps->run->env;
@@ -214,6 +227,8 @@ static int freeze(struct steps *steps, struct error *err)
         return -1;
     }
     steps->record = record;
+    if (mark_all(steps, err) < 0)
+        return -1;
     steps->frozen_at_ms = clock_monotonic_ms();
     return freeze_all(steps, err);
 }
@@ -391,6 +406,9 @@ int commit_thaw(struct containerd *containerd, const struct journal_record *reco
             *err = each;
             result = error_wrap(err, "thawing container %s", record->containers[i].name);
         }
+    for (size_t i = 0; result == 0 && i < record->count; i++)
+        (void)container_unmark_frozen(containerd, record->containers[i].id,
+                                      &each); /* one that stays says nothing */
     return result;
 }
 

@@ -21,6 +21,9 @@ struct commit_environment { /* the agent's; outlives every run */
     struct containerd *containerd;
     struct journal *journal;
     const char *spool_dir;
+    const char
+        *owner; /* frozen containers are marked with it (frozen_by.h); the same for whoever comes after this
+                        * process. NULL: not marked */
     uint64_t spool_min_free_bytes; /* beyond what the layers are expected to need */
     int compression_level;         /* 0: the fast default */
     unsigned compression_threads;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "committer-agent/containerd/freeze.h"
+#include "committer-agent/containerd/frozen_by.h"
 #include "committer-agent/layer/spool.h"
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
@@ -152,6 +154,48 @@ static void pay_debts(struct commits *commits)
     commits_unlock(commits);
 }
 
+/* Is it frozen, or dead in a frozen cgroup, by a commit that we know? */
+static bool is_accounted_for(const struct commits *commits, const char *container_id)
+{
+    for (const struct commit *commit = commits->first; commit; commit = commit->next)
+        if (commit->record && (commit_is_live(commit) || commit->state == COMMIT_IS_KILLED) &&
+            journal_record_has(commit->record, container_id))
+            return true;
+    return false;
+}
+
+static void free_stray(struct containerd *containerd, const struct container *container)
+{
+    struct error err = {0};
+    int frozen = container_is_frozen(containerd, container->id, &err);
+
+    if (frozen > 0)
+        log_warn("an earlier process froze a container, and the journal does not know it: thawing",
+                 log_str("container", container->id), log_str("pod", container->pod_name));
+    if (frozen < 0 || (frozen > 0 && container_thaw(containerd, container->id, &err) < 0) ||
+        container_unmark_frozen(containerd, container->id, &err) < 0)
+        log_failure(LOG_ERROR, "a container of an earlier process may stay frozen: committer-agent unpause",
+                    &err, log_str("container", container->id), log_str("pod", container->pod_name));
+}
+
+/* The state folder was lost, or a record of it: what it knew is on the containers, too. */
+static void free_strays(struct commits *commits)
+{
+    const struct commit_environment *env = &commits->options.env;
+    SCOPED_CONTAINER_LIST struct container_list list = {0};
+    struct error err;
+
+    if (!env->owner)
+        return;
+    if (containers_frozen_by(env->containerd, env->owner, &list, &err) < 0) {
+        log_failure(LOG_ERROR, "cannot look for containers that an earlier process left frozen", &err);
+        return;
+    }
+    for (size_t i = 0; i < list.count; i++)
+        if (!is_accounted_for(commits, list.items[i].id))
+            free_stray(env->containerd, &list.items[i]);
+}
+
 static bool is_spool_file(const char *name)
 {
     size_t length = strlen(name), suffix = strlen(SPOOL_NAME_SUFFIX);
@@ -181,5 +225,6 @@ int commits_settle(struct commits *commits, struct error *err)
         remove_spools(commits->options.env.spool_dir, err) < 0)
         return error_wrap(err, "settling what an earlier process left");
     pay_debts(commits);
+    free_strays(commits);
     return 0;
 }

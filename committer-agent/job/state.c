@@ -41,7 +41,8 @@ int job_state_take(const char *parent, const char *key, struct job_state *ret_st
         return -1;
     if (!is_current(lock_path, lock_fd))
         return error_set(err, ERR_NOT_FOUND, "state folder %s was removed", dir);
-    *ret_state = (struct job_state){.dir = TAKE(dir), .lock_fd = TAKE_FD(lock_fd)};
+    *ret_state =
+        (struct job_state){.dir = TAKE(dir), .lock_fd = TAKE_FD(lock_fd), .owner = xasprintf("job %s", key)};
     return 0;
 }
 
@@ -78,14 +79,16 @@ static int take_in_turn(const char *parent, const char *key, int64_t wait_ms, st
     }
 }
 
-static int open_temporary(struct job_state *ret_state, struct error *err)
+/* Nothing keeps a second process of this key away, so neither may take what is frozen for its own. */
+static int open_temporary(const char *key, struct job_state *ret_state, struct error *err)
 {
     const char *parent = getenv("TMPDIR");
     SCOPED(string) char *dir = xasprintf("%s/stasis-job.XXXXXX", parent && *parent ? parent : "/tmp");
 
     if (!mkdtemp(dir))
         return error_sys(err, errno, "temporary state folder %s", dir);
-    *ret_state = (struct job_state){.dir = TAKE(dir), .lock_fd = -1, .temporary = true};
+    char *owner = xasprintf("job %s %s", key, dir);
+    *ret_state = (struct job_state){.dir = TAKE(dir), .lock_fd = -1, .owner = owner, .temporary = true};
     return 0;
 }
 
@@ -98,7 +101,7 @@ int job_state_open(const char *parent, const char *key, int64_t wait_ms, struct 
         return -1;
     log_failure(LOG_WARN, "the state folder cannot be used: this commit is forgotten if its process dies",
                 err, log_str("state_dir", parent));
-    return open_temporary(ret_state, err);
+    return open_temporary(key, ret_state, err);
 }
 
 static void remove_logged(const char *dir)
@@ -132,6 +135,7 @@ void job_state_done(struct job_state *state)
     if (state->lock_fd >= 0)
         (void)close(state->lock_fd); /* the lock goes with it */
     free(state->dir);
+    free(state->owner);
     *state = (struct job_state){.lock_fd = -1};
 }
 

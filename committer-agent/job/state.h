@@ -14,6 +14,7 @@
 struct job_state {
     char *dir; /* NULL: none */
     int lock_fd;
+    char *owner;    /* of what is frozen meanwhile (commit/run.h) */
     bool temporary; /* nobody finds it again: it goes with this process */
 };
 

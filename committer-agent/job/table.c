@@ -60,9 +60,11 @@ int job_table_open(const struct job_state *state, struct containerd *containerd,
         job_table_done(&table);
         return -1;
     }
-    const struct commits_options options = {
-        .env = {.containerd = containerd, .journal = table.journal, .spool_dir = table.spool_dir},
-        .slots = 1};
+    const struct commits_options options = {.env = {.containerd = containerd,
+                                                    .journal = table.journal,
+                                                    .spool_dir = table.spool_dir,
+                                                    .owner = state->owner},
+                                            .slots = 1};
     if (commits_open(&options, &table.commits, err) < 0) {
         job_table_done(&table);
         return -1;

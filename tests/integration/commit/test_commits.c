@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "committer-agent/commit/commits.h"
+#include "committer-agent/containerd/frozen_by.h"
 #include "committer-agent/containerd/tasks.h"
 #include "shared/base/alloc.h"
 #include "shared/base/base64.h"
@@ -74,6 +75,7 @@ static int start_world(void **state)
     world->options = (struct commits_options){.env = {.containerd = world->containerd,
                                                       .journal = world->journal,
                                                       .spool_dir = world->spool_dir,
+                                                      .owner = "agent of this test",
                                                       .compression_threads = 1,
                                                       .user_agent = "test"},
                                               .slots = 4};
@@ -426,6 +428,99 @@ static void a_kill_that_a_crash_cut_short_is_finished_at_start(void **state)
     assert_int_equal(written(world), at_hold);
 }
 
+/* Whose mark does the container bear? The caller frees. */
+static char *marked_by(const struct world *world)
+{
+    SCOPED_CONTAINER struct container container = {0};
+    struct error err;
+    assert_ok(container_get(world->containerd, world->uid, &container, &err), &err);
+    return xstrdup(container_label_get(&container, FROZEN_BY_LABEL));
+}
+
+static void what_was_frozen_under_a_lost_journal_is_thawed_and_can_be_committed_anew(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "lost", true);
+    struct commit *commit = start(world, wanted);
+
+    assert_success(commit);
+    commit_unref(commit);
+    crash(world);
+    SCOPED(string) char *mark = marked_by(world);
+    assert_string_equal(mark, "agent of this test");
+    assert_int_equal(sh("rm %s/commits/*", world->state_dir), 0);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+    open_commits(world);
+    assert_int_equal(task_state(world), TASK_RUNNING);
+    SCOPED(string) char *no_mark = marked_by(world);
+    assert_string_equal(no_mark, "");
+    SCOPED(commit) struct commit *again = start(world, wanted);
+    assert_success(again);
+}
+
+static void what_others_froze_stays_frozen_at_start(void **state)
+{
+    struct world *world = *state;
+    struct error err;
+
+    crash(world);
+    assert_int_equal(sh("%s tasks pause %s", world->ctr, world->uid), 0);
+    open_commits(world);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+    crash(world);
+    assert_ok(container_mark_frozen(world->containerd, world->uid, "job of another", &err), &err);
+    open_commits(world);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+}
+
+static void what_was_killed_is_no_stray(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "killed", true);
+    struct commit *commit = start(world, wanted);
+
+    assert_success(commit);
+    release(world, wanted->key);
+    commit_unref(commit);
+    crash(world);
+    open_commits(world);
+    assert_int_equal(task_state(world), TASK_PAUSED);
+}
+
+static void whoever_is_thawed_loses_the_mark(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "unmarked", false);
+    SCOPED(commit) struct commit *commit = start(world, wanted);
+
+    assert_success(commit);
+    SCOPED(string) char *mark = marked_by(world);
+    assert_string_equal(mark, "");
+}
+
+/* A kubelet kills a container whose probe fails, and thaws it for that: nobody in it could answer anybody since the
+ * capture, so the image is all there is. */
+static void a_container_that_died_while_it_was_held_is_in_its_image(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "died", true);
+    struct commit *commit = start(world, wanted);
+
+    assert_success(commit);
+    commit_unref(commit);
+    assert_int_equal(
+        sh("%s tasks kill -s 9 %s; %s tasks resume %s 2>/dev/null; %s tasks wait %s >/dev/null 2>&1; true",
+           world->ctr, world->uid, world->ctr, world->uid, world->ctr, world->uid),
+        0);
+    assert_int_equal(task_state(world), TASK_STOPPED);
+    crash(world);
+    open_commits(world); /* dead is not the same as thawed */
+    release(world, wanted->key);
+    release(world, wanted->key);
+    SCOPED(commit) struct commit *again = start(world, wanted);
+    assert_success(again);
+}
+
 /* ---- refusals: nothing frozen, nothing left, and the reason in one word ---- */
 
 static void wrong_credentials_are_found_before_anything_is_frozen(void **state)
@@ -630,6 +725,11 @@ int main(void)
         POD_TEST(a_held_commit_whose_container_ran_meanwhile_is_refused_after_a_crash),
         POD_TEST(what_a_crash_left_frozen_is_thawed_at_start),
         POD_TEST(a_kill_that_a_crash_cut_short_is_finished_at_start),
+        POD_TEST(what_was_frozen_under_a_lost_journal_is_thawed_and_can_be_committed_anew),
+        POD_TEST(what_others_froze_stays_frozen_at_start),
+        POD_TEST(what_was_killed_is_no_stray),
+        POD_TEST(whoever_is_thawed_loses_the_mark),
+        POD_TEST(a_container_that_died_while_it_was_held_is_in_its_image),
         POD_TEST(wrong_credentials_are_found_before_anything_is_frozen),
         POD_TEST(an_unknown_container_is_named),
         POD_TEST(an_unknown_pod_is_named),

@@ -281,6 +281,19 @@ a_crash_while_killing_finishes_the_kill()
     pod_remove
 }
 
+a_lost_state_folder_is_survived()
+{
+    pod_start lost
+    make_it_slow
+    commit_killed_when kill KILL stage_is freezing
+    want 'the container' PAUSED "$(pod_state)"
+    rm -r "${STATE:?}/key-$POD"
+    commit kill
+    want status 0 "$STATUS"
+    nothing_acknowledged_is_lost
+    pod_remove
+}
+
 a_hold_that_ran_meanwhile_is_committed_anew()
 {
     pod_start ran-on
@@ -458,6 +471,7 @@ it 'two at once are one commit' two_at_once_are_one_commit
 it 'a crash while frozen is thawed and committed anew' a_crash_while_frozen_is_thawed_and_committed_anew
 it 'a crash while holding goes on to the kill' a_crash_while_holding_goes_on_to_the_kill
 it 'a crash while killing finishes the kill' a_crash_while_killing_finishes_the_kill
+it 'a lost state folder is survived' a_lost_state_folder_is_survived
 it 'a hold that ran meanwhile is committed anew' a_hold_that_ran_meanwhile_is_committed_anew
 it 'killed at any moment it loses nothing' killed_at_any_moment_it_loses_nothing
 it 'a signal to stop thaws' a_signal_to_stop_thaws
