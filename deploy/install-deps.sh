@@ -35,7 +35,7 @@ for part in "$@"; do
         wanted+=("${run[@]}" "${images[@]}" "${kubernetes[@]}")
         command -v npm >/dev/null || wanted+=(npm) # machines that have another one keep it
         ;;
-    test) wanted+=("${build[@]}" "${run[@]}" "${test[@]}") ;;
+    test) wanted+=("${build[@]}" "${run[@]}" "${images[@]}" "${test[@]}") ;;
     -h | --help) usage; exit 0 ;;
     *) echo "install-deps.sh: unknown part '$part': want build, run, images, kubernetes or test" >&2; exit 2 ;;
     esac
