@@ -31,6 +31,19 @@ struct stored_record {
     struct json_list containers;
 };
 
+static const struct json_field skipped_fields[] = {
+    {.name = "kind",
+     .kind = JSON_STR,
+     .offset = offsetof(struct journal_skipped, kind),
+     .flags = JSON_REQUIRED},
+    {.name = "count", .kind = JSON_SIZE, .offset = offsetof(struct journal_skipped, count)},
+    {.name = "example",
+     .kind = JSON_STR,
+     .offset = offsetof(struct journal_skipped, example),
+     .flags = JSON_REQUIRED},
+    JSON_FIELDS_END,
+};
+
 static const struct json_field container_fields[] = {
     {.name = "name",
      .kind = JSON_STR,
@@ -48,6 +61,11 @@ static const struct json_field container_fields[] = {
     {.name = "imageSize", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, image_size)},
     {.name = "files", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, files)},
     {.name = "layers", .kind = JSON_INT32, .offset = offsetof(struct journal_container, layers)},
+    {.name = "skipped",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct journal_container, skipped),
+     .fields = skipped_fields,
+     .item_size = sizeof(struct journal_skipped)},
     JSON_FIELDS_END,
 };
 

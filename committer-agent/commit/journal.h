@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "shared/base/error.h"
+#include "shared/json/json.h"
 
 enum commit_stage {
     STAGE_FREEZING,
@@ -32,6 +33,13 @@ enum commit_stage {
 };
 const char *commit_stage_name(enum commit_stage stage);
 
+/* What a layer could not carry (request.h). */
+struct journal_skipped {
+    char *kind;
+    uint64_t count;
+    char *example;
+};
+
 /* One container of the pod that the commit froze; the ones with an image are committed. */
 struct journal_container {
     char *name;
@@ -41,6 +49,7 @@ struct journal_container {
     char *digest, *layer_digest, *diff_id;
     uint64_t layer_size, image_size, files;
     int32_t layers;
+    struct json_list skipped; /* of journal_skipped */
 };
 
 struct journal_record {

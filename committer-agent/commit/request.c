@@ -125,8 +125,10 @@ void commit_results_free(struct commit_result *results, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct commit_result *result = &results[i];
-        for (size_t k = 0; k < result->skipped_count; k++)
+        for (size_t k = 0; k < result->skipped_count; k++) {
+            free(result->skipped[k].kind);
             free(result->skipped[k].example);
+        }
         free(result->skipped);
         free(result->container);
         free(result->image);

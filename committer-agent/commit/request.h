@@ -45,7 +45,7 @@ DEFINE_FREEP(commit_request, struct commit_request, commit_request_free)
 
 /* What an OCI layer cannot carry. */
 struct commit_skipped {
-    const char *kind; /* static text */
+    char *kind;
     uint64_t count;
     char *example;
 };

@@ -313,7 +313,7 @@ static void fill_skipped(struct commit_result *result, const struct layer_lost l
     for (int loss = 0; loss < LAYER_LOSS_MAX; loss++)
         if (lost[loss].count)
             result->skipped[result->skipped_count++] =
-                (struct commit_skipped){.kind = layer_loss_name((enum layer_loss)loss),
+                (struct commit_skipped){.kind = xstrdup(layer_loss_name((enum layer_loss)loss)),
                                         .count = lost[loss].count,
                                         .example = xstrdup(lost[loss].example.text)};
 }
@@ -373,6 +373,12 @@ static void copy_result(struct journal_container *into, const struct commit_resu
     into->image_size = result->image_size;
     into->files = result->files;
     into->layers = (int32_t)result->layers;
+    struct journal_skipped *skipped = xcalloc(result->skipped_count + 1, sizeof(*skipped));
+    for (size_t i = 0; i < result->skipped_count; i++)
+        skipped[i] = (struct journal_skipped){.kind = xstrdup(result->skipped[i].kind),
+                                              .count = result->skipped[i].count,
+                                              .example = xstrdup(result->skipped[i].example)};
+    into->skipped = (struct json_list){.items = skipped, .count = result->skipped_count};
 }
 
 /* From here on the commit is a fact: it survives this process. */

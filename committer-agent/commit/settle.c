@@ -32,15 +32,22 @@ static struct commit_request *request_of(const struct journal_record *record)
 
 static struct commit_result result_of(const struct journal_container *container)
 {
-    return (struct commit_result){.container = xstrdup(container->name),
-                                  .image = xstrdup(container->image),
-                                  .digest = xstrdup(container->digest),
-                                  .layer_digest = xstrdup(container->layer_digest),
-                                  .diff_id = xstrdup(container->diff_id),
-                                  .layer_size = container->layer_size,
-                                  .image_size = container->image_size,
-                                  .files = container->files,
-                                  .layers = (uint32_t)container->layers};
+    const struct journal_skipped *skipped = container->skipped.items;
+    struct commit_result result = {.container = xstrdup(container->name),
+                                   .image = xstrdup(container->image),
+                                   .digest = xstrdup(container->digest),
+                                   .layer_digest = xstrdup(container->layer_digest),
+                                   .diff_id = xstrdup(container->diff_id),
+                                   .layer_size = container->layer_size,
+                                   .image_size = container->image_size,
+                                   .files = container->files,
+                                   .layers = (uint32_t)container->layers,
+                                   .skipped = xcalloc(container->skipped.count + 1, sizeof(*result.skipped))};
+
+    for (; result.skipped_count < container->skipped.count; result.skipped_count++, skipped++)
+        result.skipped[result.skipped_count] = (struct commit_skipped){
+            .kind = xstrdup(skipped->kind), .count = skipped->count, .example = xstrdup(skipped->example)};
+    return result;
 }
 
 /* How long a hold has left. The clock may have been set meanwhile: never more than there was. */

@@ -146,6 +146,12 @@ static long written(const struct world *world)
     return strtol(line, NULL, 10);
 }
 
+static void in_container(const struct world *world, const char *command)
+{
+    assert_int_equal(
+        sh("%s tasks exec --exec-id once %s sh -c '%s' 2>/dev/null", world->ctr, world->uid, command), 0);
+}
+
 /* ---- commits ---- */
 
 static struct commit_request *request(struct world *world, const char *key, bool hold)
@@ -365,6 +371,27 @@ static void a_held_commit_survives_a_crash(void **state)
     assert_success(again);
     release(world, wanted->key);
     assert_int_equal(task_state(world), TASK_PAUSED); /* dead, and frozen for whoever stops the pod */
+}
+
+static void what_a_layer_could_not_carry_is_told_after_a_crash_too(void **state)
+{
+    struct world *world = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(world, "skipped", true);
+    in_container(world, "mknod /.wh.odd p");
+    struct commit *commit = start(world, wanted);
+
+    assert_success(commit);
+    size_t count = outcome(commit).results[0].skipped_count;
+    assert_true(count > 0);
+    commit_unref(commit);
+    crash(world);
+    open_commits(world);
+    SCOPED(commit) struct commit *again = start(world, wanted);
+    const struct commit_result *result = &outcome(again).results[0];
+    assert_int_equal(result->skipped_count, count);
+    assert_string_equal(result->skipped[0].kind, "WhiteoutName");
+    assert_int_equal(result->skipped[0].count, 1);
+    assert_contains(result->skipped[0].example, ".wh.odd");
 }
 
 static void a_held_commit_whose_container_ran_meanwhile_is_refused_after_a_crash(void **state)
@@ -598,12 +625,6 @@ static void a_base_whose_name_moved_on_is_refused(void **state)
     assert_int_equal(task_state(world), TASK_RUNNING);
 }
 
-static void in_container(const struct world *world, const char *command)
-{
-    assert_int_equal(
-        sh("%s tasks exec --exec-id once %s sh -c '%s' 2>/dev/null", world->ctr, world->uid, command), 0);
-}
-
 static void what_somebody_else_froze_is_refused_and_stays_frozen(void **state)
 {
     struct world *world = *state;
@@ -722,6 +743,7 @@ int main(void)
         POD_TEST(of_two_commits_of_one_pod_that_start_together_one_has_it),
         POD_TEST(a_hold_that_nobody_takes_runs_out_and_cannot_be_used_any_more),
         POD_TEST(a_held_commit_survives_a_crash),
+        POD_TEST(what_a_layer_could_not_carry_is_told_after_a_crash_too),
         POD_TEST(a_held_commit_whose_container_ran_meanwhile_is_refused_after_a_crash),
         POD_TEST(what_a_crash_left_frozen_is_thawed_at_start),
         POD_TEST(a_kill_that_a_crash_cut_short_is_finished_at_start),
