@@ -1,6 +1,7 @@
 #include "snapshot-svc/cluster/kube/status.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/base/alloc.h"
@@ -9,7 +10,11 @@
 #include "shared/base/utf8.h"
 #include "shared/json/json.h"
 
-enum { PAGE_TEXT_MAX = 120 };
+enum {
+    MESSAGE_MAX = 280, /* what fits into an error beside our own words */
+    MESSAGE_HEAD = 120,
+    PAGE_TEXT_MAX = 120,
+};
 
 /* What we know of the answer; texts are borrowed. */
 struct refusal {
@@ -18,6 +23,21 @@ struct refusal {
     const char *reason;  /* "NotFound", "AlreadyExists", ...; "" when there is none */
     const char *name;    /* of the object that the message is about; "" when there is none */
 };
+
+/* The beginning says what is wrong, the end why; what stands between may be a whole Go struct. */
+static char *shorten(char *message)
+{
+    size_t length = strlen(message);
+    if (length <= MESSAGE_MAX)
+        return message;
+
+    const char *tail = message + length - (MESSAGE_MAX - MESSAGE_HEAD);
+    while ((*tail & 0xC0) == 0x80) /* inside a character */
+        tail++;
+    char *shorter = xasprintf("%.*s ... %s", (int)utf8_cut_length(message, MESSAGE_HEAD), message, tail);
+    free(message);
+    return shorter;
+}
 
 /* One line of text without control characters: it goes to logs, conditions and events. */
 static char *clean_text(const char *text, size_t length)
@@ -111,7 +131,7 @@ static int refuse_by_status(const json_t *status, int http_status, const struct 
                             struct error *err)
 {
     const char *said = string_or_empty(status, "message");
-    SCOPED(string) char *message = clean_text(said, strlen(said));
+    SCOPED(string) char *message = shorten(clean_text(said, strlen(said)));
     const struct refusal refusal = {
         .http_status = http_status,
         .message = *message ? message : "no reason given",

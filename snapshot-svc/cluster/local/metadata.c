@@ -154,7 +154,8 @@ static int check_no_new_finalizer(const json_t *meta, const json_t *old_meta, st
 int metadata_keep(json_t *meta, const json_t *old_meta, struct error *err)
 {
     if (check_unchanged(meta, old_meta, "name", err) < 0 ||
-        check_unchanged(meta, old_meta, "namespace", err) < 0)
+        check_unchanged(meta, old_meta, "namespace", err) < 0 ||
+        check_unchanged(meta, old_meta, "deletionTimestamp", err) < 0)
         return -1;
     put_back(meta, old_meta, "name");
     put_back(meta, old_meta, "namespace");

@@ -156,8 +156,7 @@ static const struct member *const schemas[KIND_MAX] = {
 
 static void default_member(const struct member *member, json_t *object)
 {
-    json_t *value = json_object_get(object, member->name);
-    if (value && !json_is_null(value))
+    if (json_object_get(object, member->name))
         return;
     if (member->default_string)
         json_object_set_new(object, member->name, json_string(member->default_string));
@@ -206,7 +205,7 @@ static void prune_members(const struct member *members, json_t *object)
     json_object_foreach_safe(object, next, name, value)
     {
         const struct member *member = member_named(members, name);
-        if (!member)
+        if (!member || json_is_null(value)) /* none of ours is nullable: null is as good as absent */
             json_object_del(object, name);
         else if (member->type == MEMBER_OBJECT)
             prune_members(member->members, value);

@@ -7,7 +7,7 @@
 #include "shared/base/error.h"
 #include "snapshot-svc/cluster/cluster.h"
 
-/* Removes members that the schema does not know and fills in defaults, where the enclosing object is present. A new
+/* Removes members that the schema does not know, or that are null, and fills in defaults, where the enclosing object is present. A new
  * member of a status needs a row in schema.c, as it needs one in the CRD: without it, it is lost here as there. */
 void schema_apply(enum cluster_kind kind, json_t *object);
 /* ERR_INVALID: the first member that breaks a rule, "spec.replicas: Invalid value: -1: ...". */

@@ -27,7 +27,6 @@ static void bad_specs_are_refused_by_member(void **state)
         {"{'replicas': -1}", "should be greater than or equal to 0"},
         {"{'replicas': '1'}", "spec.replicas in body must be of type integer"},
         {"{'replicas': 1.5}", "spec.replicas in body must be of type integer"},
-        {"{'pause': null}", "spec.pause in body must be of type boolean: \"null\""},
         {"{'pause': 'yes'}", "spec.pause in body must be of type boolean: \"string\""},
         {"{'expireTime': 'tomorrow'}", "spec.expireTime in body must be of type date-time"},
         {"{'poolRef': 7}", "spec.poolRef in body must be of type string"},
@@ -72,7 +71,6 @@ static void bad_metadata_is_refused_by_member(void **state)
         {"{'name': 'r-x', 'labels': {'a b': 'x'}}", "metadata.labels: Invalid value: \"a b\""},
         {"{'name': 'r-x', 'annotations': {'a b': 'x'}}", "metadata.annotations: Invalid value: \"a b\""},
         {"{'name': 'r-x', 'finalizers': ['a b']}", "metadata.finalizers"},
-        {"{'name': 'r-x', 'resourceVersion': '12'}", "resourceVersion should not be set"},
         {"{'name': 'r-x', 'ownerReferences': [{'kind': 'Pod', 'name': 'p', 'uid': 'u', 'apiVersion': ''}]}",
          "metadata.ownerReferences"},
         {"{'name': 'r-x', 'ownerReferences': [{'apiVersion': 'v1', 'kind': 'Pod', 'name': 'p', 'uid': 'u1', "
@@ -90,6 +88,18 @@ static void bad_metadata_is_refused_by_member(void **state)
                        ERR_INVALID);
         assert_text_has(err.text, rows[i].text);
     }
+}
+
+/* kube-apiserver takes it for an error of its own (500), so there is more than one code for it. */
+static void a_new_object_cannot_have_a_version_already(void **state)
+{
+    struct port *port = *state;
+    struct error err = {0};
+    SCOPED(json) json_t *object = snapshot_named("r-versioned", "x");
+
+    json_object_set_new(json_object_get(object, "metadata"), "resourceVersion", json_string("12"));
+    assert_int_equal(cluster_create(port->cluster, KIND_SANDBOX_SNAPSHOT, port->ns, object, NULL, &err), -1);
+    assert_text_has(err.text, "resourceVersion should not be set");
 }
 
 static void a_name_of_253_characters_is_good_and_one_more_is_not(void **state)
@@ -190,12 +200,11 @@ static void bad_status_members_are_refused(void **state)
         {"{'phase': 'Running'}",
          "status.phase: Unsupported value: \"Running\": supported values: \"Pending\""},
         {"{'ready': 'all'}", "status.ready"},
-        {"{'conditions': [{'type': 'Ready'}]}", "status.conditions[0].status: Required value"},
-        {"{'conditions': [{'status': 'True'}]}", "status.conditions[0].type: Required value"},
-        {"{'conditions': [{'type': 'Ready', 'status': 'Unknown'}]}",
-         "status.conditions[0].status: Unsupported value"},
-        {"{'conditions': [{'type': 'Ready', 'status': 'True'}, {'type': 'Ready', 'status': 'True'}]}",
-         "status.conditions[1]: Duplicate value"},
+        /* v1.20 does not say which item of a list it means */
+        {"{'conditions': [{'type': 'Ready'}]}", ".status: Required value"},
+        {"{'conditions': [{'type': 'Ready', 'status': null}]}", ".status: Required value"},
+        {"{'conditions': [{'status': 'True'}]}", ".type: Required value"},
+        {"{'conditions': [{'type': 'Ready', 'status': 'Unknown'}]}", ".status: Unsupported value"},
     };
     struct port *port = *state;
     struct error err = {0};
@@ -226,7 +235,8 @@ static void a_committed_container_must_have_its_name_and_image(void **state)
     assert_refused(cluster_patch_status(port->cluster, KIND_SANDBOX_SNAPSHOT, port->ns, "r-containers",
                                         nameless, NULL, NULL, &err),
                    ERR_INVALID);
-    assert_text_has(err.text, "status.containers[0].containerName: Required value");
+    assert_text_has(err.text, "status.containers");
+    assert_text_has(err.text, ".containerName: Required value");
     assert_ok(cluster_patch_status(port->cluster, KIND_SANDBOX_SNAPSHOT, port->ns, "r-containers", whole,
                                    NULL, NULL, &err));
 }
@@ -323,6 +333,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(bad_specs_are_refused_by_member),
     cmocka_unit_test(a_snapshot_must_name_its_sandbox),
     cmocka_unit_test(bad_metadata_is_refused_by_member),
+    cmocka_unit_test(a_new_object_cannot_have_a_version_already),
     cmocka_unit_test(a_name_of_253_characters_is_good_and_one_more_is_not),
     cmocka_unit_test(another_kind_or_namespace_is_refused),
     cmocka_unit_test(bad_pods_are_refused_by_member),

@@ -159,13 +159,9 @@ static void what_changes_nothing_writes_nothing(void **state)
     json_decref(create(*state, KIND_BATCH_SANDBOX, sandbox_named("w-same")));
     SCOPED(json) json_t *paused = patch(*state, "w-same", "{'spec': {'pause': true}}");
     static const char *const idle[] = {
-        "{'spec': {'pause': true}}",
-        "{'metadata': {'labels': {'gone': null}}}",
-        "{'metadata': {'annotations': null}}",
-        "{'spec': {'replicas': 1, 'poolRef': null}}",
-        "{'metadata': {'generation': 99}}",
-        "{'status': {'phase': 'Paused'}}",
-        "{}",
+        "{'spec': {'pause': true}}",           "{'metadata': {'labels': {'gone': null}}}",
+        "{'metadata': {'annotations': null}}", "{'spec': {'replicas': 1, 'poolRef': null}}",
+        "{'metadata': {'generation': 99}}",    "{}",
     };
 
     for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
@@ -215,9 +211,12 @@ static void an_ordinary_patch_leaves_the_status(void **state)
     json_decref(create(*state, KIND_BATCH_SANDBOX, sandbox_named("w-keep")));
     json_decref(patch_status(*state, "w-keep", status_patch("Succeed")));
     SCOPED(json) json_t *patched = patch(*state, "w-keep", "{'spec': {'pause': true}, 'status': null}");
+    SCOPED(json) json_t *other = patch(*state, "w-keep", "{'status': {'phase': 'Failed'}}");
 
     assert_true(json_is_true(json_path(patched, "spec.pause")));
     assert_string_equal(json_path_string(patched, "status.phase"), "Succeed");
+    assert_string_equal(json_path_string(other, "status.phase"), "Succeed");
+    assert_int_equal(generation_of(other), 2);
 }
 
 static void identity_cannot_be_patched(void **state)
@@ -225,9 +224,41 @@ static void identity_cannot_be_patched(void **state)
     SCOPED(json) json_t *created = create(*state, KIND_BATCH_SANDBOX, sandbox_named("w-identity"));
     SCOPED(json)
     json_t *patched = patch(*state, "w-identity",
-                            "{'metadata': {'creationTimestamp': '2001-01-01T00:00:00Z', 'generation': 9,"
-                            " 'deletionTimestamp': '2001-01-01T00:00:00Z'}}");
+                            "{'metadata': {'creationTimestamp': '2001-01-01T00:00:00Z', 'generation': 9}}");
     assert_true(json_equal(created, patched));
+}
+
+static void only_a_deletion_gives_a_deletion_timestamp(void **state)
+{
+    struct port *port = *state;
+    struct error err = {0};
+    SCOPED(json) json_t *forged = quoted("{'metadata': {'deletionTimestamp': '2001-01-01T00:00:00Z'}}");
+
+    json_decref(create(port, KIND_BATCH_SANDBOX, sandbox_named("w-undying")));
+    assert_refused(
+        cluster_patch(port->cluster, KIND_BATCH_SANDBOX, port->ns, "w-undying", forged, NULL, NULL, &err),
+        ERR_INVALID);
+    assert_text_has(err.text, "metadata.deletionTimestamp: Invalid value");
+}
+
+static void null_counts_as_absent_but_in_opaque_parts(void **state)
+{
+    json_t *wanted = sandbox_named("w-null");
+    json_object_set_new(
+        wanted, "spec",
+        quoted("{'pause': null, 'replicas': null, 'expireTime': null, 'shardPatches': [{'a': null}]}"));
+    SCOPED(json) json_t *created = create(*state, KIND_BATCH_SANDBOX, wanted);
+    SCOPED(json)
+    json_t *spec = quoted("{'replicas': 1, 'taskResourcePolicyWhenCompleted': 'Retain',"
+                          " 'shardPatches': [{'a': null}]}");
+    json_t *status = status_patch("Pending");
+    json_object_set_new(json_object_get(status, "status"), "conditions",
+                        quoted("[{'type': 'Ready', 'status': 'True', 'message': null}]"));
+    SCOPED(json) json_t *told = patch_status(*state, "w-null", status);
+    SCOPED(json) json_t *conditions = quoted("[{'type': 'Ready', 'status': 'True'}]");
+
+    assert_true(json_equal(json_object_get(created, "spec"), spec));
+    assert_true(json_equal(json_path(told, "status.conditions"), conditions));
 }
 
 static void members_that_the_schema_does_not_know_are_pruned(void **state)
@@ -324,6 +355,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_status_patch_touches_only_the_status),
     cmocka_unit_test(an_ordinary_patch_leaves_the_status),
     cmocka_unit_test(identity_cannot_be_patched),
+    cmocka_unit_test(only_a_deletion_gives_a_deletion_timestamp),
+    cmocka_unit_test(null_counts_as_absent_but_in_opaque_parts),
     cmocka_unit_test(members_that_the_schema_does_not_know_are_pruned),
     cmocka_unit_test(pods_have_a_status_and_keep_their_spec),
     cmocka_unit_test(no_change_is_lost_between_writers_that_name_the_version),

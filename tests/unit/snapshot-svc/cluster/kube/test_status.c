@@ -90,6 +90,21 @@ static void messages_are_one_line_of_text(void **state)
     assert_fails(refuse(502, "a\xff\xfe\x7f", &err), &err, ERR_UNAVAILABLE, "a\xef\xbf\xbd\xef\xbf\xbd ");
 }
 
+static void a_long_message_keeps_its_beginning_and_its_end(void **state)
+{
+    struct error err = {0};
+    char body[1200] = "{\"kind\":\"Status\",\"message\":\"the beginning ";
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        strcat(body, "\xc3\xa4");
+    strcat(body, " and the end\"}");
+    assert_fails(refuse(422, body, &err), &err, ERR_INVALID, "the beginning ");
+    assert_contains(err.text, "\xc3\xa4 ... \xc3\xa4");
+    assert_contains(err.text, " and the end");
+    assert_true(strlen(err.text) < 300);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -97,6 +112,7 @@ int main(void)
         cmocka_unit_test(a_kind_that_is_not_known_does_not_say_that_the_object_is_gone),
         cmocka_unit_test(an_expired_version_has_its_reason),
         cmocka_unit_test(messages_are_one_line_of_text),
+        cmocka_unit_test(a_long_message_keeps_its_beginning_and_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

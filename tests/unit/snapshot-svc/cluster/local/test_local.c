@@ -324,6 +324,22 @@ static int setup(void **state)
     return 0;
 }
 
+/* As newer API servers do it. v1.20 checks list keys when an object is written as a whole, not its status. */
+static void a_condition_type_stands_in_a_status_once(void **state)
+{
+    struct local_kit *kit = *state;
+    struct error err = {0};
+    SCOPED(json) json_t *body = status_patch("Pending");
+
+    json_decref(create(kit, KIND_BATCH_SANDBOX, sandbox_named("twice")));
+    json_object_set_new(json_object_get(body, "status"), "conditions",
+                        quoted("[{'type': 'Ready', 'status': 'True'}, {'type': 'Ready', 'status': 'True'}]"));
+    assert_refused(
+        cluster_patch_status(kit->cluster, KIND_BATCH_SANDBOX, NS, "twice", body, NULL, NULL, &err),
+        ERR_INVALID);
+    assert_text_has(err.text, "status.conditions[1]: Duplicate value");
+}
+
 static int teardown(void **state)
 {
     local_kit_free(*state);
@@ -351,6 +367,7 @@ int main(void)
         LOCAL_TEST(a_long_chain_of_owners_falls_as_one),
         LOCAL_TEST(the_newest_events_of_each_object_are_kept),
         LOCAL_TEST(an_event_lives_for_an_hour_after_it_was_last_told),
+        LOCAL_TEST(a_condition_type_stands_in_a_status_once),
     };
     return cmocka_run_group_tests_name("cluster/local", tests, NULL, NULL);
 }

@@ -127,8 +127,10 @@ static void secrets_are_only_read_by_name(void **state)
     assert_refused(cluster_patch(kit->cluster, KIND_SECRET, NS, "x", object, NULL, NULL, &err),
                    ERR_UNSUPPORTED);
     assert_refused(cluster_remove(kit->cluster, KIND_SECRET, NS, "x", NULL, -1, &err), ERR_UNSUPPORTED);
-    assert_refused(cluster_list(kit->cluster, KIND_SECRET, NS, NULL, &items, &version, &err), ERR_UNSUPPORTED);
-    assert_refused(cluster_watch_open(kit->cluster, KIND_SECRET, NS, NULL, "1", &watch, &err), ERR_UNSUPPORTED);
+    assert_refused(cluster_list(kit->cluster, KIND_SECRET, NS, NULL, &items, &version, &err),
+                   ERR_UNSUPPORTED);
+    assert_refused(cluster_watch_open(kit->cluster, KIND_SECRET, NS, NULL, "1", &watch, &err),
+                   ERR_UNSUPPORTED);
 }
 
 static void a_secret_is_never_copied_into_the_store(void **state)
