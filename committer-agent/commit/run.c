@@ -67,6 +67,16 @@ static int check_disk(const struct steps *steps, struct error *err)
     return error_reason(err, "DiskFull");
 }
 
+/* A hold ends by killing, which must not turn out impossible, or void, when everything else is done. */
+static int check_rights(const struct steps *steps, struct error *err)
+{
+    bool kills = steps->run->request->hold;
+
+    if (commit_check_rights(kills, err) < 0)
+        return -1;
+    return kills ? containerd_check_pids(steps->run->env->containerd, err) : 0;
+}
+
 static struct registry_options registry_options(const struct commit_run *run, const struct reference *target)
 {
     return (struct registry_options){.host = target->host,
@@ -101,7 +111,7 @@ static int prepare(struct steps *steps, struct error *err)
         return -1;
     for (size_t i = 0; i < steps->pod.count; i++)
         atomic_fetch_add(&steps->run->progress.bytes_total, steps->pod.sources[i].upper_bytes);
-    if (commit_check_rights(err) < 0 || check_disk(steps, err) < 0)
+    if (check_rights(steps, err) < 0 || check_disk(steps, err) < 0)
         return -1;
     steps->captures = xcalloc(steps->pod.count, sizeof(*steps->captures));
     for (size_t i = 0; i < steps->pod.count; i++)

@@ -9,7 +9,7 @@
 
 struct containerd {
     struct rpc_channel *channel;
-    char *name_space;
+    char *name_space, *socket;
 };
 
 struct containerd_call {

@@ -12,6 +12,7 @@ struct containerd *containerd_new(const char *socket, const char *containerd_nam
     SCOPED(string)
     char *target = xasprintf("unix:%s", socket);
 
+    containerd->socket = xstrdup(socket);
     containerd->name_space = xstrdup(containerd_namespace ? containerd_namespace : CONTAINERD_NAMESPACE);
     containerd->channel =
         rpc_channel_new(target, &(struct rpc_channel_options){
@@ -29,6 +30,7 @@ void containerd_free(struct containerd *containerd)
         return;
     rpc_channel_free(containerd->channel);
     free(containerd->name_space);
+    free(containerd->socket);
     free(containerd);
 }
 

@@ -28,3 +28,7 @@ DEFINE_FREEP(containerd, struct containerd, containerd_free)
 
 /* *ret_version is the caller's: "1.6.20~ds1". Also the way to ask whether it is there at all. */
 int containerd_version(struct containerd *containerd, char **ret_version, struct error *err);
+
+/* Do process numbers mean the same to us as to containerd? In another PID namespace they name nobody, or somebody else.
+ * ERR_PRECONDITION: they do not. */
+int containerd_check_pids(struct containerd *containerd, struct error *err);

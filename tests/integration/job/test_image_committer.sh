@@ -441,6 +441,20 @@ without_one_of_them_nothing_is_begun()
     pod_remove
 }
 
+# Where containerd's process numbers name nobody, a kill would be a kill of nobody.
+without_the_nodes_processes_only_live_snapshots_are_made()
+{
+    pod_start no-host-pid
+    JOB_PREFIX=(unshare --pid --fork --mount-proc --kill-child)
+    commit kill
+    want status 1 "$STATUS"
+    want_in hostPID "$MESSAGE"
+    want 'the container' RUNNING "$(pod_state)"
+    commit thaw
+    want 'status of a live snapshot' 0 "$STATUS"
+    pod_remove
+}
+
 three_capabilities_and_reading_are_enough()
 {
     pod_start rights
@@ -482,4 +496,5 @@ it 'old results go and young ones stay' old_results_go_and_young_ones_stay
 it 'a Job pays the debts of another that never came back' a_job_pays_the_debts_of_another_that_never_came_back
 it 'three capabilities and reading are enough' three_capabilities_and_reading_are_enough
 it 'without one of them nothing is begun' without_one_of_them_nothing_is_begun
+it 'without a view of the processes only live snapshots are made' without_the_nodes_processes_only_live_snapshots_are_made
 e2e_end
