@@ -55,6 +55,7 @@ static int run(const struct options *options, struct error *err)
                                                 .header_key = key && *key ? "open-sandbox-api-key" : NULL,
                                                 .header_value = key,
                                                 .tls = tls,
+                                                .server_name = options->tls_server_name,
                                                 .secure_with = "--tls or --ca-file=FILE"};
     SCOPED(channel) struct rpc_channel *connected = rpc_channel_new(options->address, &channel);
     struct ctl ctl = {.options = options, .channel = connected};

@@ -35,6 +35,7 @@ enum flag {
     FLAG_ADDRESS = 256,
     FLAG_TLS,
     FLAG_CA_FILE,
+    FLAG_TLS_SERVER_NAME,
     FLAG_OUTPUT,
     FLAG_WAIT,
     FLAG_IMAGE,
@@ -64,6 +65,7 @@ static const struct {
     {{"address",   required_argument, NULL, FLAG_ADDRESS},   EVERYWHERE},
     {{"tls",       no_argument,       NULL, FLAG_TLS},       EVERYWHERE},
     {{"ca-file",   required_argument, NULL, FLAG_CA_FILE},   EVERYWHERE},
+    {{"tls-server-name", required_argument, NULL, FLAG_TLS_SERVER_NAME}, EVERYWHERE},
     {{"output",    required_argument, NULL, FLAG_OUTPUT},    ON(CREATE) | ON(GET) | ON(LIST) | ON(PAUSE) | ON(RESUME) | ON(WAIT)},
     {{"wait",      no_argument,       NULL, FLAG_WAIT},      ON(PAUSE) | ON(RESUME) | ON(DELETE) | ON(CREATE)},
     {{"image",     required_argument, NULL, FLAG_IMAGE},     ON(CREATE)},
@@ -156,6 +158,9 @@ static int take_flag(struct options *options, enum flag flag, char *value, struc
         return 0;
     case FLAG_CA_FILE:
         options->ca_file = value;
+        return 0;
+    case FLAG_TLS_SERVER_NAME:
+        options->tls_server_name = value;
         return 0;
     case FLAG_OUTPUT:
         return read_output(value, &options->output, err);
@@ -305,7 +310,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
     options->ca_file = ca_file && *ca_file ? ca_file : NULL;
     if (parse_flags(ours, argv, options, &seen, err) < 0)
         return -1;
-    options->tls = options->tls || options->ca_file;
+    options->tls = options->tls || options->ca_file || options->tls_server_name;
     if (options->command != COMMAND_MAX) /* --help and --version win over whatever else was said */
         return 0;
     if (optind == ours)

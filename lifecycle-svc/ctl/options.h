@@ -44,8 +44,9 @@ struct options {
     const char *id;     /* set for commands that want one */
     struct words words; /* behind "--" */
     const char *address;
-    const char *ca_file; /* NULL: the CAs of this machine */
-    bool tls;            /* --tls, or a CA file was named */
+    const char *ca_file;         /* NULL: the CAs of this machine */
+    const char *tls_server_name; /* NULL: the host of the address */
+    bool tls;                    /* --tls, or a CA file was named */
     enum ctl_output output;
     bool wait;
     const char *image, *cpu, *memory, *container;

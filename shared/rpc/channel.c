@@ -57,8 +57,9 @@ static grpc_channel *core_open(const struct rpc_channel *channel, struct rpc_con
     connection->trust = credentials.trust;
     connection->generation = credentials.generation;
     fill_args(&args, options);
-    if (credentials.trust && options->server_role)
-        rpc_args_string(&args, GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, options->server_role);
+    const char *server_name = options->server_role ? options->server_role : options->server_name;
+    if (credentials.trust && server_name)
+        rpc_args_string(&args, GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, server_name);
     grpc_channel_args view = rpc_args_view(&args);
     grpc_channel *core = grpc_channel_create(channel->target, credentials.core, &view);
     grpc_channel_credentials_release(credentials.core);
@@ -113,6 +114,7 @@ static void take_options(struct rpc_channel *channel, const struct rpc_channel_o
     channel->options.header_key = copy_of(options->header_key);
     channel->options.header_value = options->header_key ? xstrdup(options->header_value) : NULL;
     channel->options.server_role = copy_of(options->server_role);
+    channel->options.server_name = copy_of(options->server_name);
     channel->options.secure_with = copy_of(options->secure_with);
     channel->options.tls = options->tls ? rpc_tls_ref(options->tls) : NULL;
 }
@@ -147,6 +149,7 @@ void rpc_channel_free(struct rpc_channel *channel)
     free((char *)channel->options.header_key);
     free((char *)channel->options.header_value);
     free((char *)channel->options.server_role);
+    free((char *)channel->options.server_name);
     free((char *)channel->options.secure_with);
     free(channel->target);
     free(channel);
