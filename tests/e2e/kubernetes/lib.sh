@@ -147,7 +147,7 @@ nothing_is_left()
     for node in $(kubectl get nodes -o name); do
         node=${node#node/}
         want "frozen containers on $node" "" "$(in_node "$node" ctr -n k8s.io tasks ls | awk '$3 == "PAUSED" { print $1 }')"
-        want "spool files on $node" "" "$(in_node "$node" sh -c 'ls /var/lib/stasis/agent/spool /var/lib/stasis/jobs/*/spool/* 2>/dev/null || :')"
+        want "spool files on $node" "" "$(in_node "$node" find /var/lib/stasis/agent/spool /var/lib/stasis/jobs -path "*/spool/*" -type f 2>/dev/null || :)"
     done
 }
 

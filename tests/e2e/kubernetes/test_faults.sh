@@ -67,11 +67,14 @@ ends_with_all_files() # SANDBOX
     nothing_is_left
 }
 
+# The Lease names the pod, and a random number after it.
+leader() { kubectl -n "$SYSTEM" get lease 2fa1c467.opensandbox.io -o jsonpath='{.spec.holderIdentity}' | sed 's/_[^_]*$//'; }
+
 the_leader_is_killed()
 {
     local leader
     pause_under_way leader
-    leader=$(kubectl -n "$SYSTEM" get lease 2fa1c467.opensandbox.io -o jsonpath='{.spec.holderIdentity}')
+    leader=$(leader)
     kill_processes_of "$SYSTEM" "$leader"
     ends_with_all_files leader
 }
@@ -80,7 +83,7 @@ the_leaders_pod_is_deleted()
 {
     local leader
     pause_under_way deposed
-    leader=$(kubectl -n "$SYSTEM" get lease 2fa1c467.opensandbox.io -o jsonpath='{.spec.holderIdentity}')
+    leader=$(leader)
     kubectl -n "$SYSTEM" delete pod "$leader" --wait=false >/dev/null
     ends_with_all_files deposed
 }

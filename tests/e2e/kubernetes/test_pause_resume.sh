@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test_pause_resume.sh DIR - the main job on a real cluster: by kubectl, REST and gRPC, and every refusal that the guide tells of.
+# test_pause_resume.sh DIR BIN - the main job on a real cluster: by kubectl, REST and gRPC, and every refusal that the guide tells of.
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -229,7 +229,7 @@ an_expired_sandbox_goes_with_its_pods()
 # ---- the public doors ----
 
 service_address() { kubectl -n "$SYSTEM" get service stasis-lifecycle-svc -o jsonpath='{.spec.clusterIP}'; }
-api_key() { kubectl -n "$SYSTEM" get secret stasis-api-key -o jsonpath='{.data.key}' | base64 -d; }
+api_key() { kubectl -n "$SYSTEM" get secret stasis-api-key -o jsonpath='{.data.api-key}' | base64 -d; }
 rest() # METHOD PATH [BODY]: sets STATUS, BODY
 {
     local answer=$E2E_DIR/answer
@@ -281,11 +281,13 @@ grpc_pauses_and_resumes()
 }
 stasis()
 {
-    kubectl -n "$SYSTEM" get secret "$GRPC_SECRET" -o jsonpath='{.data.ca\.crt}' | base64 -d >"$E2E_DIR/ca.crt"
-    OPEN_SANDBOX_API_KEY=$(api_key) "$E2E_ROOT/build/release/bin/stasisctl" --address "stasis-lifecycle-svc.$SYSTEM.svc:8090" --ca-file "$E2E_DIR/ca.crt" "$@"
+    kubectl -n "$SYSTEM" get secret stasis-lifecycle-svc-tls -o jsonpath='{.data.ca\.crt}' | base64 -d >"$E2E_DIR/ca.crt"
+    OPEN_SANDBOX_API_KEY=$(api_key) "$STASISCTL" --address "$(service_address):8090" \
+        --ca-file "$E2E_DIR/ca.crt" --tls-server-name "stasis-lifecycle-svc.$SYSTEM.svc" "$@"
 }
 
 kube_begin main "$1"
+STASISCTL=$2/stasisctl
 SANDBOXES=opensandbox
 it "file, deletion and environment survive three cycles" file_deletion_and_environment_survive_three_cycles
 it "the spec keeps the wish and the status tells the story" the_spec_keeps_the_wish_and_status_tells_the_story
