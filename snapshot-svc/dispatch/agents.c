@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#define HASH_FUNCTION HASH_FNV /* the default falls through a switch, which clang warns of */
 #include <uthash.h>
 
 #include "shared/base/alloc.h"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#define HASH_FUNCTION HASH_FNV /* the default falls through a switch, which clang warns of */
 #include <uthash.h>
 
 #include "snapshot-svc/dispatch/dispatcher.h"
