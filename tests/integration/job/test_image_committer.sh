@@ -82,6 +82,7 @@ commit_killed_when()
 }
 
 records() { cat "$STATE/key-$POD/commits/"*.json 2>/dev/null || true; }
+left() { (cd "$STATE" && compgen -G "*$POD*") || true; } # state folders that concern the pod
 stage() { records | jq -r .stage; }
 stage_is() { [ "$(stage)" = "$1" ]; }
 set_stage() { sed -i "s/\"stage\":\"[a-z]*\"/\"stage\":\"$1\"/" "$STATE/key-$POD/commits/"*.json; }
@@ -157,7 +158,7 @@ refused_credentials_are_not_worth_another_try()
     want retryable false "$(jq -r .retryable <<<"$MESSAGE")"
     want_not_in a-wrong-one "$MESSAGE$(cat "$E2E_DIR/log")"
     want 'the container' RUNNING "$(pod_state)"
-    want 'what is left' '' "$(ls "$STATE" | grep "$POD" || true)"
+    want 'what is left' '' "$(left)"
     pod_remove
 }
 
@@ -331,7 +332,7 @@ a_signal_to_stop_thaws()
     want status 1 "$STATUS"
     want reason CommitCancelled "$(jq -r .reason "$STASIS_TERMINATION_LOG")"
     want 'the container' RUNNING "$(pod_state)"
-    want 'what is left' '' "$(ls "$STATE" | grep "$POD" || true)"
+    want 'what is left' '' "$(left)"
     pod_remove
 }
 
@@ -347,7 +348,7 @@ unpause_frees_what_a_dead_commit_left()
     want status 0 "$STATUS"
     want output '{"thawed":1}' "$OUT"
     want 'the container' RUNNING "$(pod_state)"
-    want 'what is left' '' "$(ls "$STATE" | grep "$POD" || true)"
+    want 'what is left' '' "$(left)"
     job thaw unpause "$POD" default main-box
     want 'output, again' '{"thawed":0}' "$OUT"
     pod_remove
@@ -363,7 +364,7 @@ unpause_finds_the_commit_without_its_key()
     commit_killed_when kill KILL stage_is freezing
     KEY='' job thaw unpause "$POD" default main-box
     want output '{"thawed":1}' "$OUT"
-    want 'what is left' '' "$(ls "$STATE" | grep "$POD" || true)"
+    want 'what is left' '' "$(left)"
     pod_remove
 }
 
@@ -390,8 +391,8 @@ old_results_go_and_young_ones_stay()
     pod_remove
     pod_start young
     commit thaw
-    want 'the old one' '' "$(ls "$STATE" | grep "$old" || true)"
-    want 'the young one' "key-$POD" "$(ls "$STATE" | grep "$POD")"
+    want 'the old one' '' "$(POD=$old left)"
+    want 'the young one' "key-$POD" "$(left)"
     pod_remove
 }
 
@@ -408,7 +409,7 @@ a_job_pays_the_debts_of_another_that_never_came_back()
     pod_remove
     POD=$debtor
     want 'the container' RUNNING "$(pod_state)"
-    want 'what is left' '' "$(ls "$STATE" | grep "$POD" || true)"
+    want 'what is left' '' "$(left)"
     pod_remove
 }
 
