@@ -73,6 +73,18 @@ static bool ended_so(const struct pod *pod, bool succeeded)
     return !succeeded && pod_phase(pod) == POD_FAILED;
 }
 
+bool job_pods_all_failed(const struct job_sighting *seen)
+{
+    int32_t failed = 0;
+
+    for (size_t i = 0; i < seen->pod_count; i++) {
+        if (!is_over(seen->pods[i]))
+            return false;
+        failed += is_of(seen, seen->pods[i]) && ended_so(seen->pods[i], false);
+    }
+    return seen->job && failed == seen->job->failed;
+}
+
 const struct pod *job_pods_newest(const struct job_sighting *seen, bool succeeded)
 {
     const struct pod *newest = NULL;

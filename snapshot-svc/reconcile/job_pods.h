@@ -11,6 +11,8 @@
 bool job_pods_are_alive(const struct job_sighting *seen);
 /* Has the container of any of them ever started? */
 bool job_pods_have_started(const struct job_sighting *seen);
+/* Do we see every pod that the Job counts, and have all of them failed? */
+bool job_pods_all_failed(const struct job_sighting *seen);
 bool job_pods_are_running(const struct job_sighting *seen); /* the container runs now */
 
 /* The newest pod that ended so, or NULL. Borrowed. */

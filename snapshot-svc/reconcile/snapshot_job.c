@@ -2,12 +2,13 @@
  *
  *   Committing   -- no Job --> create it         (the key is the attempt's: a Job made again answers what the first one did, K10)
  *                -- succeeded --> Succeed, with the digests of its termination message
- *                -- failed, and its program said why (so everything is thawed) --> Failed, and an unpause Job all the same
+ *                -- failed, and its last pod said why (so everything is thawed) --> Failed, and an unpause Job all the same
  *                -- will fail for certain, cannot start, or died without a word --> Stopping
  *   Stopping     -- the Job is removed, its pods are gone, the unpause Job has ended --> Failed
  *                   (or Succeed: the unpause Job reads in the journal that all had been done)
  *
- * "Stopping" is a condition, so that it outlives the Job and this process: a Job that was given up is never made again. */
+ * "Stopping" is a condition, so that it outlives the Job and this process: a Job that was given up is never made again. What we see of
+ * its pods may be old, and one of them may just have finished; so nothing is told before the journal was asked, by the unpause Job. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +22,13 @@
 enum {
     LOOK_AGAIN_MS = 5 * 1000,      /* if no event of a Job or pod comes first */
     RESULT_MAY_LAG_MS = 10 * 1000, /* the Job's status is told before its pod's to us, now and then */
-    SETTLE_MS = 2 * 60 * 1000,     /* for pods to go and the unpause Job to end; a lost node never tells */
+    PODS_GO_MS = 2 * 60 * 1000,    /* those of a lost node never do */
     JOB_TTL_MS = 300 * 1000,       /* earlier than that no finished Job has vanished by itself */
 };
 
-/* Reasons of the condition Stopping: what is known of the containers. */
-#define NEVER_STARTED "JobPodNotStarting" /* nothing was touched */
-#define THAWED        "CommitFailed"      /* the program said so at its end */
-#define UNSETTLED     "CommitJobLost"     /* it may have left them frozen, or may have finished */
+/* Reasons of the condition Stopping. */
+#define NEVER_STARTED "JobPodNotStarting" /* as far as we saw, nothing was touched */
+#define UNSETTLED     "CommitJobFailed"   /* the containers may be frozen, or all may be done */
 
 /* ---- whose Job is it? ---- */
 
@@ -179,7 +179,7 @@ static void job_failed(struct snapshot_pass *pass, const struct condition *failu
                           : failure->message && *failure->message ? failure->message
                                                                   : "Commit job failed";
 
-    if (orderly && !job_pods_are_alive(commit)) {
+    if (orderly && job_pods_all_failed(commit)) {
         thaw_all_the_same(pass);
         fail(pass, message);
     } else { /* past its deadline the pods are told to end, and say nothing any more */
@@ -200,19 +200,16 @@ static bool has_failed_for_good(struct snapshot_pass *pass)
     if (!result.reason || result.retryable != 0)
         return false;
     SCOPED(string) char *message = job_pod_failure(pod, &orderly);
-    stop(pass, THAWED, message);
+    stop(pass, UNSETTLED, message);
     return true;
 }
 
 static const char *what_is_known(const struct snapshot_pass *pass)
 {
     const struct job_sighting *commit = &pass->seen->commit_job;
-    bool orderly = false;
+    const bool touched = job_pods_have_started(commit) || commit->job->failed > 0;
 
-    if (!job_pods_have_started(commit) && (!commit->job || commit->job->failed == 0))
-        return NEVER_STARTED;
-    SCOPED(string) char *told = job_pod_failure(job_pods_newest(commit, false), &orderly);
-    return orderly && !job_pods_are_running(commit) ? THAWED : UNSETTLED;
+    return touched ? UNSETTLED : NEVER_STARTED;
 }
 
 /* The reason shows at once, as the phase of the progress and as an Event; then it is given a little time. */
@@ -293,47 +290,50 @@ static bool unpause_has_ended(struct snapshot_pass *pass, const char *message)
     return true;
 }
 
-static void settle(struct snapshot_pass *pass, const char *message)
+/* Its node does not answer any more; or it does not start either, for whatever kept the commit's pod from starting. */
+static bool unpause_is_given_up(const struct snapshot_pass *pass, bool never_started)
+{
+    const struct job_sighting *unpause = &pass->seen->unpause_job;
+    struct job_trouble trouble = {0};
+    int64_t look_again_ms = 0;
+
+    if (pass->now_ms >= unpause->job->meta.created_ms + pass->config->commit_timeout_ms + OUTCOME_GRACE_MS)
+        return true;
+    bool certain = never_started && job_pods_trouble(unpause, pass->now_ms, &trouble, &look_again_ms) &&
+                   trouble.give_up_ms != INT64_MAX;
+    job_trouble_done(&trouble);
+    return certain;
+}
+
+static void settle(struct snapshot_pass *pass, bool never_started, const char *message)
 {
     const struct job *unpause = pass->seen->unpause_job.job;
 
     if (remove_foreign(pass, unpause, pass->status.attempts) || unpause_has_ended(pass, message))
         return;
-    if (unpause)
-        plan_requeue_at(pass->plan, pass->now_ms + LOOK_AGAIN_MS);
-    else if (pass->seen->job_refused)
+    if (unpause ? unpause_is_given_up(pass, never_started) : pass->seen->job_refused != NULL)
         fail(pass, message);
-    else
+    else if (!unpause)
         create_job(pass, true, false);
+    else
+        plan_requeue_at(pass->plan, pass->now_ms + LOOK_AGAIN_MS);
 }
 
 static void stopping_step(struct snapshot_pass *pass, const struct condition *stopping)
 {
     const struct job_sighting *commit = &pass->seen->commit_job;
-    const char *known = stopping->reason ? stopping->reason : UNSETTLED;
+    const bool never_started = stopping->reason && strcmp(stopping->reason, NEVER_STARTED) == 0;
     SCOPED(string) char *message = xstrdup(stopping->message ? stopping->message : "Commit job failed");
 
     if (commit->job && has_key_of(pass, commit->job, pass->status.attempts) &&
-        job_has_succeeded(commit->job)) { /* it was faster than we */
+        job_has_succeeded(commit->job)) /* it was faster than we */
         job_succeeded(pass);
-        return;
-    }
-    if (pass->now_ms >= stopping->last_transition_ms + SETTLE_MS) {
-        fail(pass, message);
-        return;
-    }
-    if (is_unfinished(commit->job)) {
+    else if (is_unfinished(commit->job))
         remove_job(pass, commit->job);
-    } else if (keeps_working(commit)) {
+    else if (keeps_working(commit) && pass->now_ms < stopping->last_transition_ms + PODS_GO_MS)
         plan_requeue_at(pass->plan, pass->now_ms + LOOK_AGAIN_MS);
-    } else if (strcmp(known, NEVER_STARTED) == 0 && !job_pods_have_started(commit)) {
-        fail(pass, message);
-    } else if (strcmp(known, THAWED) == 0) {
-        thaw_all_the_same(pass);
-        fail(pass, message);
-    } else {
-        settle(pass, message);
-    }
+    else
+        settle(pass, never_started, message);
 }
 
 /* ---- the step ---- */

@@ -55,11 +55,19 @@ static void informers_catch_up(struct walk *walk)
     renew(&walk->seen.snapshot, walk->world.now.snapshot);
     renew(&walk->seen.public_snapshot, walk->world.now.public_snapshot);
     renew(&walk->seen.pods, walk->world.now.pods);
+    renew(&walk->seen.jobs, walk->world.now.jobs);
+    renew(&walk->seen.job_pods, walk->world.now.job_pods);
 }
 
 static void informers_move(struct walk *walk)
 {
-    switch (pick(walk, 6)) {
+    switch (pick(walk, 8)) {
+    case 6:
+        renew(&walk->seen.jobs, walk->world.now.jobs);
+        return;
+    case 7:
+        renew(&walk->seen.job_pods, walk->world.now.job_pods);
+        return;
     case 0:
         renew(&walk->seen.sandbox, walk->world.now.sandbox);
         return;
@@ -199,17 +207,69 @@ static const char *agent_acts(struct walk *walk)
     return "agent: succeeded";
 }
 
+/* Minutes are enough for every pod to start, and for everybody to hear of it. */
+static void nodes_run_jobs(struct walk *walk)
+{
+    job_controller_acts(&walk->world);
+    job_pods_start(&walk->world);
+    job_controller_acts(&walk->world);
+    renew(&walk->seen.jobs, walk->world.now.jobs);
+    renew(&walk->seen.job_pods, walk->world.now.job_pods);
+}
+
+static const char *jobs_act(struct walk *walk)
+{
+    static const char *const troubles[] = {"ErrImagePull", "CreateContainerConfigError"};
+    struct world *world = &walk->world;
+
+    job_controller_acts(world);
+    switch (pick(walk, 10)) {
+    case 0:
+        job_pods_end(world, JOB_END_FAILURE);
+        return "job: fails";
+    case 1:
+        job_pods_end(world, JOB_END_FOR_GOOD);
+        return "job: fails for good";
+    case 2:
+        job_pods_end(world, JOB_END_DEATH);
+        return "job: dies";
+    case 3:
+        job_pods_wait(world, troubles[pick(walk, 2)]);
+        return "job: cannot start";
+    case 4:
+        jobs_expire(world);
+        return "job: expires";
+    case 5:
+    case 6:
+        job_pods_end(world, JOB_END_SUCCESS);
+        return "job: succeeds";
+    default:
+        job_pods_start(world);
+        return "job: starts";
+    }
+}
+
 static const char *rare_event(struct walk *walk)
 {
     struct world *world = &walk->world;
 
-    switch (pick(walk, 5)) {
+    switch (pick(walk, 7)) {
+    case 5:
+        world->agent_ready = !world->agent_ready;
+        return world->agent_ready ? "agent: comes" : "agent: goes";
+    case 6:
+        if (world->now.public_snapshot && chance(walk, 30)) {
+            user_deletes(world, world->now.public_snapshot);
+            return "user: deletes the public snapshot";
+        }
+        return "nobody";
     case 0:
         process_dies(walk);
         return "the process dies";
     case 1:
         world->now_ms += 640 * 1000; /* past the deadline of a commit, not past the patience with its agent */
         agent_times_out(world);
+        nodes_run_jobs(walk);
         return "time passes";
     case 2:
         if (first_pod(world) && chance(walk, 30)) {
@@ -250,7 +310,8 @@ static const char *step(struct walk *walk)
     if (dice < 86)
         return kubelet_acts(walk);
     if (dice < 97)
-        return agent_acts(walk);
+        return walk->world.config.commit_mode == COMMIT_MODE_JOB || chance(walk, 50) ? jobs_act(walk)
+                                                                                     : agent_acts(walk);
     return rare_event(walk);
 }
 
@@ -310,6 +371,7 @@ static void faults_stop(struct walk *walk)
 {
     struct world *world = &walk->world;
 
+    world->agent_ready = true;
     settle(walk);
     world->now_ms +=
         3 * world->config.commit_timeout_ms; /* what nobody came back for is thawed by its agent */
@@ -321,6 +383,7 @@ static void faults_stop(struct walk *walk)
         return;
     }
     require_answered(walk);
+    require(walk, !anything_is_frozen(world), "nothing stays frozen");
     user_gets(walk, PAUSE_FALSE, "Succeed");
     user_gets(walk, PAUSE_TRUE, "Paused");
     user_gets(walk, PAUSE_FALSE, "Succeed");
@@ -331,9 +394,10 @@ static void faults_stop(struct walk *walk)
 }
 
 /* What must have happened somewhere on the way, or the walks prove nothing. */
-static const char *const milestones[] = {"Pausing",   "Paused",           "PauseFailed",      "Resuming",
-                                         "Resumed",   "ResumeFailed",     "CreatedJob",       "JobSucceeded",
-                                         "JobFailed", "SuccessfulCreate", "SourcePodNotFound"};
+static const char *const milestones[] = {
+    "Pausing",           "Paused",           "PauseFailed",      "Resuming",  "Resumed",
+    "ResumeFailed",      "CreatedJob",       "JobSucceeded",     "JobFailed", "SuccessfulCreate",
+    "SourcePodNotFound", "AgentUnreachable", "JobPodNotStarting"};
 enum { MILESTONES = sizeof(milestones) / sizeof(*milestones) };
 
 static void note_milestones(const struct world *world, unsigned reached[MILESTONES])
@@ -353,6 +417,7 @@ static const char *take_walk(uint64_t seed, bool tell, unsigned reached[MILESTON
     struct walk walk = {.random = seed, .tell = tell};
 
     world_init(&walk.world, "");
+    walk.world.config.commit_mode = (enum commit_mode)(seed % COMMIT_MODE_MAX);
     walk.world.truth = -1;
     walk.world.tell = tell;
     informers_catch_up(&walk);

@@ -87,6 +87,14 @@ const char *condition_text(const json_t *object, const char *type, const char *m
     return text_at(find_condition(object, type), member);
 }
 
+bool anything_is_frozen(const struct world *world)
+{
+    for (size_t i = 0; i < world->commit_count; i++)
+        if (world->commits[i].frozen && !world->commits[i].killed)
+            return true;
+    return false;
+}
+
 json_t *first_pod(struct world *world)
 {
     return json_array_get(world->now.pods, 0);
@@ -139,8 +147,14 @@ void world_init(struct world *world, const char *phase)
                    .resume_pull_secret = "pull-secret",
                    .commit_timeout_ms = 600 * SECOND_MS},
         .events = json_array(),
+        .agent_ready = true,
     };
+    world->config.job = (struct commit_job_config){.image = "committer:1",
+                                                   .containerd_socket = "/run/containerd.sock",
+                                                   .containerd_root = "/var/lib/containerd"};
     world->now.pods = json_array();
+    world->now.jobs = json_array();
+    world->now.job_pods = json_array();
     world->now.sandbox = json_pack(
         "{s:s, s:s, s:{s:s, s:s, s:s, s:i}, s:{s:i, s:{s:{s:{s:s}}, s:{s:[{s:s, s:s}]}}}}", "apiVersion",
         "sandbox.opensandbox.io/v1alpha1", "kind", "BatchSandbox", "metadata", "name", "demo", "namespace",
@@ -260,7 +274,7 @@ void user_deletes(struct world *world, json_t *object)
 {
     if (object == world->now.sandbox)
         world->sandbox_was_deleted = true;
-    else
+    else if (object != world->now.public_snapshot)
         world->truth = -1; /* a pod or a snapshot: who does that loses files */
     mark_deleted(world, object);
     remove_finalized(world);
@@ -309,7 +323,7 @@ void kubelet_removes_deleted_pods(struct world *world)
         struct agent_commit *holder = holder_of(world, text_at(pod, "metadata.uid"));
         if (holder) /* a dead pod holds nothing */
             holder->frozen = false;
-        if (holder && holder->state == AGENT_RUNNING) {
+        if (holder && holder->state == AGENT_RUNNING && !holder->by_job) {
             holder->state = AGENT_FAILED;
             holder->reason = "PodNotFound";
         }
@@ -344,6 +358,10 @@ void world_settles(struct world *world)
         (void)run_once(world, make_snapshot_plan);
         (void)run_once(world, make_public_plan);
         agent_finishes(world, AGENT_SUCCEEDED, NULL);
+        job_controller_acts(world);
+        job_pods_end(world, JOB_END_SUCCESS);
+        job_pods_start(world);
+        job_controller_acts(world);
         kubelet_removes_deleted_pods(world);
         kubelet_brings_up(world);
         world->now_ms += SECOND_MS;

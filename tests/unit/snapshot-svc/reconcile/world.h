@@ -1,4 +1,4 @@
-/* world.h - a cluster, a kubelet, an agent and a dispatcher in memory, just true enough for the planners.
+/* world.h - a cluster, a kubelet, an agent, a Job controller and a dispatcher in memory, just true enough for the planners.
  *
  * One sandbox "demo" (template with the container "main"), its pods, its snapshot "demo-pause" and a public snapshot. Objects are JSON
  * with the cluster's rules: resourceVersion, generation, finalizers, garbage collection. Plans go through the codecs both ways.
@@ -20,6 +20,7 @@ struct agent_commit {
     char key[64], pod_uid[32], container[32], image[128];
     enum agent_state state;
     bool hold, frozen, killed;
+    bool by_job;    /* a Job's journal, and no agent knows of it */
     bool followed;  /* by the dispatcher of this process */
     bool told_lost; /* the dispatcher learned that the hold is gone */
     long files;
@@ -29,7 +30,7 @@ struct agent_commit {
 
 /* What an informer has of the world; deep copies, or the world's own objects. */
 struct picture {
-    json_t *sandbox, *snapshot, *public_snapshot, *pods;
+    json_t *sandbox, *snapshot, *public_snapshot, *pods, *jobs, *job_pods;
 };
 
 enum { COMMITS_MAX = 64 };
@@ -42,7 +43,10 @@ struct world {
     long truth; /* the files that must survive; -1: lost by somebody else's doing */
     struct reconcile_config config;
     struct push_secret_check push_secret;
-    json_t *events; /* reasons, in order */
+    bool agent_ready;
+    bool jobs_refused;       /* by a quota */
+    const char *job_refused; /* what this process remembers of it */
+    json_t *events;          /* reasons, in order */
     bool sandbox_was_deleted;
     bool tell;              /* print each pass of world_settles() */
     const char *broken_law; /* the first one that did not hold */
@@ -71,6 +75,22 @@ void agent_times_out(
     struct world *world); /* its own timeouts: of a commit, and of a hold that nobody releases */
 void process_restarts(struct world *world); /* the dispatcher forgets */
 
+/* ---- Jobs ---- */
+enum job_end {
+    JOB_END_SUCCESS,
+    JOB_END_FAILURE,  /* with a reason, everything thawed; worth another try */
+    JOB_END_FOR_GOOD, /* likewise, and certain to come again */
+    JOB_END_DEATH     /* without a word, whatever was frozen stays so */
+};
+void job_controller_acts(
+    struct world *world);                 /* makes and counts pods, ends Jobs, collects what has no owner */
+void job_pods_start(struct world *world); /* those that wait; one that finds its commit done ends at once */
+void job_pods_wait(struct world *world, const char *reason);
+void job_pods_end(struct world *world, enum job_end end); /* those that run */
+void jobs_expire(struct world *world);                    /* finished ones are gone: their TTL */
+json_t *job_named(struct world *world, const char *name); /* NULL: none */
+json_t *first_job_pod(struct world *world);               /* NULL: none */
+
 /* ---- planning and executing ---- */
 struct picture picture_copy(const struct picture *picture);
 void picture_done(struct picture *picture);
@@ -95,4 +115,5 @@ long long status_number(const json_t *object, const char *member);              
 const char *text_at(const json_t *object, const char *path);                            /* "" when absent */
 const char *annotation_of(const json_t *object, const char *key);                       /* "" when absent */
 json_t *first_pod(struct world *world);                                                 /* NULL: none */
+bool anything_is_frozen(const struct world *world);                                     /* and not dead */
 char *plan_text(const struct plan *plan);

@@ -48,7 +48,7 @@ struct agent_commit *commit_by_key(struct world *world, const char *key)
 
 /* ---- agent and dispatcher ---- */
 
-static void thaw(struct agent_commit *commit)
+void thaw(struct agent_commit *commit)
 {
     commit->frozen = false;
 }
@@ -57,7 +57,7 @@ void agent_finishes(struct world *world, enum agent_state state, const char *rea
 {
     for (size_t i = 0; i < world->commit_count; i++) {
         struct agent_commit *commit = &world->commits[i];
-        if (commit->state != AGENT_RUNNING)
+        if (commit->state != AGENT_RUNNING || commit->by_job)
             continue;
         commit->state = state;
         commit->reason = reason;
@@ -69,7 +69,8 @@ void agent_finishes(struct world *world, enum agent_state state, const char *rea
 void agent_loses_hold(struct world *world)
 {
     for (size_t i = 0; i < world->commit_count; i++)
-        if (world->commits[i].state == AGENT_SUCCEEDED && !world->commits[i].killed)
+        if (world->commits[i].state == AGENT_SUCCEEDED && !world->commits[i].killed &&
+            !world->commits[i].by_job)
             thaw(&world->commits[i]);
 }
 
@@ -77,7 +78,7 @@ void agent_times_out(struct world *world)
 {
     for (size_t i = 0; i < world->commit_count; i++) {
         struct agent_commit *commit = &world->commits[i];
-        if (!commit->frozen || commit->killed ||
+        if (!commit->frozen || commit->killed || commit->by_job ||
             world->now_ms - commit->started_ms < 2 * world->config.commit_timeout_ms)
             continue;
         thaw(commit);
@@ -94,7 +95,7 @@ void process_restarts(struct world *world)
         world->commits[i].followed = world->commits[i].told_lost = false;
 }
 
-static json_t *pod_by_uid(struct world *world, const char *uid)
+json_t *pod_by_uid(struct world *world, const char *uid)
 {
     size_t i;
     json_t *pod;
@@ -105,6 +106,20 @@ static json_t *pod_by_uid(struct world *world, const char *uid)
             return pod;
     }
     return NULL;
+}
+
+struct agent_commit *add_commit(struct world *world, const char *key, const char *pod_uid,
+                                const char *container, const char *image)
+{
+    assert_true(world->commit_count < COMMITS_MAX);
+    struct agent_commit *commit = &world->commits[world->commit_count++];
+
+    *commit = (struct agent_commit){.started_ms = world->now_ms};
+    (void)snprintf(commit->key, sizeof(commit->key), "%s", key);
+    (void)snprintf(commit->pod_uid, sizeof(commit->pod_uid), "%s", pod_uid);
+    (void)snprintf(commit->container, sizeof(commit->container), "%s", container);
+    (void)snprintf(commit->image, sizeof(commit->image), "%s", image);
+    return commit;
 }
 
 void start_commit(struct world *world, const struct action *action)
@@ -118,13 +133,10 @@ void start_commit(struct world *world, const struct action *action)
     }
     if (holder_of(world, action->pod_uid))
         return; /* refused: the dispatcher tries again later */
-    assert_true(world->commit_count < COMMITS_MAX);
-    commit = &world->commits[world->commit_count++];
-    *commit = (struct agent_commit){.hold = action->hold, .followed = true, .started_ms = world->now_ms};
-    (void)snprintf(commit->key, sizeof(commit->key), "%s", action->commit_key);
-    (void)snprintf(commit->pod_uid, sizeof(commit->pod_uid), "%s", action->pod_uid);
-    (void)snprintf(commit->container, sizeof(commit->container), "%s", action->targets[0].container);
-    (void)snprintf(commit->image, sizeof(commit->image), "%s", action->targets[0].image);
+    commit = add_commit(world, action->commit_key, action->pod_uid, action->targets[0].container,
+                        action->targets[0].image);
+    commit->hold = action->hold;
+    commit->followed = true;
     if (!pod || strcmp(phase_of(pod), "Running") != 0) {
         commit->state = AGENT_FAILED;
         commit->reason = "PodNotFound";

@@ -1,4 +1,5 @@
-/* world_priv.h - what the parts of the world share: world.c (objects, users, kubelet), world_agent.c (commits), world_run.c (plans). */
+/* world_priv.h - what the parts of the world share: world.c (objects, users, kubelet), world_agent.c (commits), world_jobs.c, world_run.c
+ * (plans). */
 #pragma once
 
 #include "world.h"
@@ -19,6 +20,12 @@ void remove_finalized(struct world *world);
 void start_commit(struct world *world, const struct action *action);
 bool release_kill(struct agent_commit *commit);
 void cancel(struct agent_commit *commit);
+void thaw(struct agent_commit *commit);
+json_t *pod_by_uid(struct world *world, const char *uid);
+struct agent_commit *add_commit(struct world *world, const char *key, const char *pod_uid,
+                                const char *container, const char *image);
+bool create_job(struct world *world, const struct action *action);
+void check_no_job_commits(struct world *world, const char *snapshot_name);
 void view_commit(struct world *world, const json_t *snapshot, struct commit_view *view,
                  struct commit_image *image, char digest[80]);
 long snapshot_files(const json_t *snapshot);

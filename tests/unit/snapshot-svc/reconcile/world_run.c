@@ -19,8 +19,12 @@
 
 struct picture picture_copy(const struct picture *picture)
 {
-    return (struct picture){json_deep_copy(picture->sandbox), json_deep_copy(picture->snapshot),
-                            json_deep_copy(picture->public_snapshot), json_deep_copy(picture->pods)};
+    return (struct picture){json_deep_copy(picture->sandbox),
+                            json_deep_copy(picture->snapshot),
+                            json_deep_copy(picture->public_snapshot),
+                            json_deep_copy(picture->pods),
+                            json_deep_copy(picture->jobs),
+                            json_deep_copy(picture->job_pods)};
 }
 
 void picture_done(struct picture *picture)
@@ -29,6 +33,8 @@ void picture_done(struct picture *picture)
     json_decref(picture->snapshot);
     json_decref(picture->public_snapshot);
     json_decref(picture->pods);
+    json_decref(picture->jobs);
+    json_decref(picture->job_pods);
     *picture = (struct picture){0};
 }
 
@@ -74,6 +80,61 @@ static void typed_done(struct typed *typed)
     free(typed->pod_refs);
 }
 
+/* ---- a Job and its pods ---- */
+
+enum { JOB_PODS_MAX = 16 };
+struct typed_job {
+    struct job job;
+    struct pod pods[JOB_PODS_MAX];
+    const struct pod *pod_refs[JOB_PODS_MAX];
+    size_t pod_count;
+};
+
+static void typed_job_read(struct typed_job *typed, const struct picture *picture, const char *name,
+                           struct job_sighting *seen)
+{
+    struct error err = {0};
+    size_t i;
+    json_t *object;
+
+    *typed = (struct typed_job){0};
+    *seen = (struct job_sighting){.pods = typed->pod_refs};
+    json_array_foreach(picture->jobs, i, object)
+    {
+        if (strcmp(text_at(object, "metadata.name"), name) != 0)
+            continue;
+        if (job_read(object, &typed->job, &err) < 0)
+            fail_msg("%s", err.text);
+        seen->job = &typed->job;
+    }
+    json_array_foreach(picture->job_pods, i, object)
+    {
+        const json_t *labels = json_path(object, "metadata.labels");
+        const char *of = json_string_value(json_object_get(labels, LABEL_OF_JOB));
+        if (!of || strcmp(of, name) != 0)
+            continue;
+        assert_true(typed->pod_count < JOB_PODS_MAX);
+        typed->pod_refs[typed->pod_count] = &typed->pods[typed->pod_count];
+        if (pod_read(object, &typed->pods[typed->pod_count++], &err) < 0)
+            fail_msg("%s", err.text);
+    }
+    seen->pod_count = typed->pod_count;
+}
+
+static void typed_job_done(struct typed_job *typed)
+{
+    job_done(&typed->job);
+    for (size_t i = 0; i < typed->pod_count; i++)
+        pod_done(&typed->pods[i]);
+}
+
+static bool is_final(const json_t *snapshot)
+{
+    return strcmp(phase_of(snapshot), "Succeed") == 0 || strcmp(phase_of(snapshot), "Failed") == 0;
+}
+
+/* ---- planning ---- */
+
 void world_plan_sandbox(struct world *world, const struct picture *picture, struct plan *plan)
 {
     struct typed typed;
@@ -104,6 +165,7 @@ void world_plan_snapshot(struct world *world, const struct picture *picture, boo
     /* The executor looks at the other snapshots just before: an old view may overlook one, the agent does not. */
     json_t *other = public_snapshot ? world->now.snapshot : world->now.public_snapshot;
     struct typed typed;
+    struct typed_job commit_job, unpause_job;
     struct commit_view view;
     struct commit_image image;
     char digest[80];
@@ -113,6 +175,8 @@ void world_plan_snapshot(struct world *world, const struct picture *picture, boo
     if (!snapshot)
         return;
     typed_read(&typed, picture, snapshot, other);
+    SCOPED(string) char *commit_name = name_commit_job(typed.snapshot.meta.name);
+    SCOPED(string) char *unpause_name = name_unpause_job(typed.snapshot.meta.name);
     view_commit(world, snapshot, &view, &image, digest);
     bool busy = other && strcmp(phase_of(other), "Committing") == 0;
     struct sandboxsnapshot_observed seen = {.snapshot = &typed.snapshot,
@@ -121,10 +185,16 @@ void world_plan_snapshot(struct world *world, const struct picture *picture, boo
                                             .pod_count = typed.pod_count,
                                             .push_secret = world->push_secret,
                                             .commit = &view,
-                                            .agent_ready = true,
+                                            .agent_ready = world->agent_ready,
+                                            .job_refused = world->job_refused,
                                             .busy_with = busy ? typed.other.meta.name : NULL};
+    const bool looks = !is_final(snapshot) || is_deleting(snapshot); /* as the executor does */
+    typed_job_read(&commit_job, picture, looks ? commit_name : "", &seen.commit_job);
+    typed_job_read(&unpause_job, picture, looks ? unpause_name : "", &seen.unpause_job);
     if (sandboxsnapshot_plan(&seen, &world->config, world->now_ms, plan, &err) < 0)
         fail_msg("%s", err.text);
+    typed_job_done(&commit_job);
+    typed_job_done(&unpause_job);
     typed_done(&typed);
 }
 
@@ -152,6 +222,8 @@ static json_t *pod_by_name(struct world *world, const char *name)
 
 static json_t *find_object(struct world *world, enum cluster_kind kind, const char *name)
 {
+    if (kind == KIND_JOB)
+        return job_named(world, name);
     return kind == KIND_POD ? pod_by_name(world, name) : *slot_of(world, kind, name);
 }
 
@@ -160,6 +232,8 @@ static void check_phase_law(struct world *world, const struct action *action)
     if (action->kind == KIND_BATCH_SANDBOX && strcmp(text_at(action->body, "status.phase"), "Paused") == 0 &&
         json_array_size(world->now.pods) > 0)
         law_broken(world, "Paused only when the pods are gone");
+    if (action->kind == KIND_SANDBOX_SNAPSHOT && strcmp(text_at(action->body, "status.phase"), "Failed") == 0)
+        check_no_job_commits(world, action->name);
 }
 
 static bool execute_patch(struct world *world, const struct action *action)
@@ -191,6 +265,8 @@ static bool execute_patch(struct world *world, const struct action *action)
 
 static bool execute_create(struct world *world, const struct action *action)
 {
+    if (action->kind == KIND_JOB)
+        return create_job(world, action);
     json_t *existing = find_object(world, action->kind, action->name);
     char uid[32];
 
@@ -312,7 +388,7 @@ bool world_execute(struct world *world, const struct plan *plan, size_t max_acti
 
 static void spell(struct strbuf *text, const struct action *action)
 {
-    static const char *const kinds[] = {"sandbox", "snapshot", "pod", "secret", "event"};
+    static const char *const kinds[] = {"sandbox", "snapshot", "pod", "secret", "event", "job", "lease"};
 
     if (text->length)
         (void)strbuf_addc(text, ' ');
@@ -364,7 +440,8 @@ const char *run_once(struct world *world, void (*make)(struct world *, struct pl
     (void)snprintf(text, sizeof(text), "%s", spelled);
     if (world->tell && *text)
         print_message("    %-70s now %s, snapshot %s\n", text, phase_of(world->now.sandbox),
-                      phase_of(world->now.snapshot));
+                      phase_of(world->now.public_snapshot && !world->now.snapshot ? world->now.public_snapshot
+                                                                                  : world->now.snapshot));
     return text;
 }
 

@@ -1,0 +1,647 @@
+/* Contract controller-behaviour.md §8.2, §9; K10, K15, K19, K20, K32, K33: committing by a Job. */
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "shared/base/alloc.h"
+#include "shared/base/cleanup.h"
+#include "snapshot-svc/model/names.h"
+
+#define SNAPSHOT   (world->now.snapshot)
+#define COMMIT_JOB "demo-pause-commit"
+#define UNPAUSE    "demo-pause-unpause"
+#define BEGIN      "status(Committing) create(" COMMIT_JOB ") event(CreatedJob)"
+#define ASK        "create(" UNPAUSE ") event(CreatedJob)"
+
+enum { SECOND_MS = 1000 };
+
+static struct world *with_mode(enum commit_mode mode)
+{
+    static struct world world;
+    world_init(&world, "Succeed");
+    world.config.commit_mode = mode;
+    (void)snapshot_appears(&world, "");
+    return &world;
+}
+
+static void done(struct world *world)
+{
+    if (world->broken_law)
+        fail_msg("law broken: %s", world->broken_law);
+    world_done(world);
+}
+
+/* A Job is made, and its pod as well. */
+static struct world *with_job(void)
+{
+    struct world *world = with_mode(COMMIT_MODE_JOB);
+    assert_string_equal(pass_snapshot_once(world), BEGIN);
+    job_controller_acts(world);
+    return world;
+}
+
+static struct world *with_running_job(void)
+{
+    struct world *world = with_job();
+    job_pods_start(world);
+    assert_true(world->commits[0].frozen);
+    return world;
+}
+
+static const char *digest_of(const json_t *snapshot)
+{
+    return text_at(json_array_get(json_object_get(json_object_get(snapshot, "status"), "containers"), 0),
+                   "imageDigest");
+}
+
+static const char *stopping(struct world *world)
+{
+    return condition_text(SNAPSHOT, "Stopping", "message");
+}
+
+/* The failed Job is removed, its pods go, the unpause Job thaws, then it is told. */
+static void settles_as_failed(struct world *world, const char *message)
+{
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), ASK);
+    assert_string_equal(phase_of(SNAPSHOT), "Committing");
+    job_controller_acts(world);
+    job_pods_start(world);
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "status(Failed) event(JobFailed)");
+    assert_string_equal(condition_text(SNAPSHOT, "Failed", "reason"), "CommitJobFailed");
+    assert_string_equal(condition_text(SNAPSHOT, "Failed", "message"), message);
+    assert_false(has_condition(SNAPSHOT, "Stopping"));
+    assert_false(anything_is_frozen(world));
+}
+
+/* ---- who commits ---- */
+
+static void who_commits_is_decided_before_anything_is_frozen_and_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        enum commit_mode mode;
+        bool agent_ready;
+        const char *plan, *committer;
+    } rows[] = {
+        {COMMIT_MODE_AGENT, true, "status(Committing) event(CreatedJob) commit(hold)", "agent"},
+        {COMMIT_MODE_AUTO, true, "status(Committing) event(CreatedJob) commit(hold)", "agent"},
+        {COMMIT_MODE_JOB, true, BEGIN, "job"},
+        {COMMIT_MODE_JOB, false, BEGIN, "job"},
+        {COMMIT_MODE_AUTO, false, "status(Pending) event(AgentUnreachable)", ""},
+        {COMMIT_MODE_AGENT, false, "status(Pending) event(AgentUnreachable)", ""},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct world *world = with_mode(rows[i].mode);
+        world->agent_ready = rows[i].agent_ready;
+        assert_string_equal(pass_snapshot_once(world), rows[i].plan);
+        assert_string_equal(text_at(SNAPSHOT, "status.committer"), rows[i].committer);
+        if (*rows[i].committer) { /* whoever comes and goes now */
+            world->config.commit_mode = COMMIT_MODE_AUTO;
+            world->agent_ready = !rows[i].agent_ready;
+            (void)pass_snapshot_once(world);
+            assert_string_equal(text_at(SNAPSHOT, "status.committer"), rows[i].committer);
+        }
+        done(world);
+    }
+}
+
+static void without_an_agent_a_job_commits_after_ten_seconds(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_AUTO);
+    world->agent_ready = false;
+
+    (void)pass_snapshot_once(world);
+    world->now_ms += 9 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "");
+    world->now_ms += 1 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), BEGIN);
+    done(world);
+}
+
+static void an_agent_that_is_updated_meanwhile_commits(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_AGENT);
+    world->agent_ready = false;
+
+    (void)pass_snapshot_once(world);
+    world->now_ms += 40 * SECOND_MS;
+    world->agent_ready = true;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) event(CreatedJob) commit(hold)");
+    done(world);
+}
+
+static void an_agent_that_does_not_come_fails_the_snapshot_within_a_minute(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_AGENT);
+    world->agent_ready = false;
+
+    (void)pass_snapshot_once(world);
+    world->now_ms += 60 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Failed) event(AgentUnreachable)");
+    assert_string_equal(condition_text(SNAPSHOT, "Failed", "reason"), "AgentUnreachable");
+    assert_non_null(strstr(condition_text(SNAPSHOT, "Failed", "message"), "node-1"));
+    done(world);
+}
+
+/* ---- success ---- */
+
+static void a_job_that_succeeded_gives_the_digests(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(text_at(SNAPSHOT, "status.progress.phase"), "Committing");
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+    assert_memory_equal(digest_of(SNAPSHOT), "sha256:", 7);
+    assert_true(world->commits[0].killed);
+    assert_string_equal(condition_text(SNAPSHOT, "Ready", "reason"), "SnapshotReady");
+    done(world);
+}
+
+static void set_message(struct world *world, const char *message)
+{
+    json_t *status = json_array_get(
+        json_object_get(json_object_get(first_job_pod(world), "status"), "containerStatuses"), 0);
+    json_t *ended = json_object_get(json_object_get(status, "state"), "terminated");
+
+    if (message)
+        json_object_set_new(ended, "message", json_string(message));
+    else
+        json_object_del(ended, "message");
+}
+
+static void a_result_that_cannot_be_read_leaves_the_tag(void **state) /* K33 */
+{
+    (void)state;
+    static const char *const messages[] = {
+        NULL,
+        "",
+        "{\"containers\":[{\"name\":\"main\",\"image\":\"reg",
+        "[1,2]",
+        "{\"containers\":7}",
+        "{\"containers\":[{\"name\":\"other\",\"digest\":\"sha256:1\"}]}",
+        "{\"containers\":[{\"name\":\"main\",\"digest\":\"\"}]}",
+        "{\"containers\":[{\"digest\":\"sha256:1\"}]}",
+    };
+
+    for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+        struct world *world = with_running_job();
+        job_pods_end(world, JOB_END_SUCCESS);
+        set_message(world, messages[i]);
+        job_controller_acts(world);
+        assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+        assert_string_equal(digest_of(SNAPSHOT), "");
+        done(world);
+    }
+}
+
+static void a_success_waits_for_the_pod_that_tells_it(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    SCOPED(json) json_t *pods = json_deep_copy(world->now.job_pods);
+    json_array_clear(world->now.job_pods);
+    assert_string_equal(pass_snapshot_once(world), "");
+    json_array_extend(world->now.job_pods, pods);
+    assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+    assert_string_not_equal(digest_of(SNAPSHOT), "");
+    done(world);
+}
+
+static void a_success_whose_pod_is_gone_is_still_one(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    json_array_clear(world->now.job_pods);
+    world->now_ms += 10 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+    done(world);
+}
+
+static void a_job_gone_by_its_ttl_is_made_again_and_answers_the_same(void **state) /* K10 */
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    jobs_expire(world);
+    world->now_ms += 3600 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "create(" COMMIT_JOB ") event(CreatedJob)");
+    job_controller_acts(world);
+    job_pods_start(world);
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+    assert_int_equal(world->commit_count, 1);
+    done(world);
+}
+
+static void after_a_jobs_commit_the_pod_is_deleted_without_an_agent(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_JOB);
+    json_decref(SNAPSHOT);
+    SNAPSHOT = NULL;
+
+    user_writes_files(world);
+    user_pauses(world, PAUSE_TRUE);
+    world_settles(world);
+    assert_string_equal(phase_of(world->now.sandbox), "Paused");
+    user_pauses(world, PAUSE_FALSE);
+    world_settles(world);
+    assert_string_equal(phase_of(world->now.sandbox), "Succeed");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(first_pod(world), "hidden"), "files")),
+        world->truth);
+    done(world);
+}
+
+/* ---- whose Job ---- */
+
+static void a_job_of_the_same_name_goes_first(void **state) /* K32 */
+{
+    (void)state;
+    static const char *const uids[] = {"uid-of-the-former-snapshot",
+                                       "uid-snap"}; /* the second: of another attempt */
+
+    for (size_t i = 0; i < 2; i++) {
+        struct world *world = with_mode(COMMIT_MODE_JOB);
+        json_array_append_new(world->now.jobs,
+                              json_pack("{s:{s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:s, s:b}]}, s:{s:i}}",
+                                        "metadata", "name", COMMIT_JOB, "namespace", "default", "uid",
+                                        "uid-old-job", "resourceVersion", "1", "ownerReferences",
+                                        "apiVersion", "sandbox.opensandbox.io/v1alpha1", "kind",
+                                        "SandboxSnapshot", "name", "demo-pause", "uid", uids[i], "controller",
+                                        1, "status", "succeeded", 1));
+        assert_string_equal(pass_snapshot_once(world), "delete(" COMMIT_JOB ")");
+        assert_string_equal(pass_snapshot_once(world), ""); /* asked to go already */
+        job_controller_acts(world);
+        assert_string_equal(pass_snapshot_once(world), BEGIN);
+        done(world);
+    }
+}
+
+static void an_old_copy_of_the_snapshot_does_not_remove_its_own_job(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_JOB);
+    struct picture old = picture_copy(&world->now);
+    SCOPED_PLAN struct plan plan = PLAN_INIT;
+
+    (void)pass_snapshot_once(world);
+    json_decref(old.jobs);
+    old.jobs = json_deep_copy(world->now.jobs);
+    world_plan_snapshot(world, &old, false, &plan);
+    assert_int_equal(plan.count, 0);
+    picture_done(&old);
+    done(world);
+}
+
+static void a_crash_before_the_job_is_made_is_healed_by_the_next_pass(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_JOB);
+    SCOPED_PLAN struct plan plan = PLAN_INIT;
+
+    world_plan_snapshot(world, &world->now, false, &plan);
+    assert_false(world_execute(world, &plan, 1));
+    assert_string_equal(pass_snapshot_once(world), "create(" COMMIT_JOB ") event(CreatedJob)");
+    assert_string_equal(pass_snapshot_once(world), "");
+    done(world);
+}
+
+/* ---- failure ---- */
+
+static void a_failed_job_says_why_and_gets_an_unpause_job(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    for (int i = 0; i < 4; i++) {
+        job_pods_end(world, JOB_END_FAILURE);
+        assert_string_equal(pass_snapshot_once(world), ""); /* the Job tries again */
+        world->now_ms += 20 * SECOND_MS;
+        job_controller_acts(world);
+        job_pods_start(world);
+    }
+    assert_string_equal(pass_snapshot_once(world), ASK " status(Failed) event(JobFailed)");
+    assert_string_equal(condition_text(SNAPSHOT, "Failed", "reason"), "CommitJobFailed");
+    assert_string_equal(condition_text(SNAPSHOT, "Failed", "message"), "RegistryUnavailable: says the job");
+    assert_string_equal(text_at(SNAPSHOT, "status.completionTime") + 19, "Z");
+    done(world);
+}
+
+static void a_failure_that_will_come_again_does_not_wait_for_three_more(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    job_pods_end(world, JOB_END_FOR_GOOD);
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) delete(" COMMIT_JOB ")");
+    assert_string_equal(stopping(world), "RegistryDenied: says the job");
+    assert_string_equal(phase_of(SNAPSHOT), "Committing");
+    settles_as_failed(world, "RegistryDenied: says the job");
+    done(world);
+}
+
+/* Without a word: what was frozen is frozen. */
+static struct world *with_dead_job(void)
+{
+    struct world *world = with_running_job();
+
+    for (int i = 0; i < 4; i++) {
+        job_pods_end(world, JOB_END_DEATH);
+        world->now_ms += 20 * SECOND_MS;
+        job_controller_acts(world);
+        job_pods_start(world);
+    }
+    assert_true(anything_is_frozen(world));
+    return world;
+}
+
+static void a_job_that_died_is_told_as_failed_when_its_pod_is_thawed(void **state)
+{
+    (void)state;
+    struct world *world = with_dead_job();
+
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(stopping(world), "says the Job controller");
+    assert_non_null(job_named(world, COMMIT_JOB)); /* kept for whoever looks */
+    settles_as_failed(world, "says the Job controller");
+    done(world);
+}
+
+static void a_job_that_died_after_the_kill_has_succeeded(void **state)
+{
+    (void)state;
+    struct world *world = with_dead_job();
+
+    world->commits[0].state = AGENT_SUCCEEDED;
+    world->commits[0].killed = true;
+    (void)pass_snapshot_once(world);
+    assert_string_equal(pass_snapshot_once(world), ASK);
+    job_controller_acts(world);
+    job_pods_start(world);
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+    assert_memory_equal(digest_of(SNAPSHOT), "sha256:", 7);
+    assert_false(has_condition(SNAPSHOT, "Stopping"));
+    done(world);
+}
+
+static void a_node_that_does_not_answer_is_waited_for_as_long_as_a_commit_may_take(void **state)
+{
+    (void)state;
+    struct world *world = with_dead_job();
+
+    (void)pass_snapshot_once(world);
+    assert_string_equal(pass_snapshot_once(world), ASK);
+    job_controller_acts(world);
+    world->now_ms += world->config.commit_timeout_ms + 29 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "");
+    world->now_ms += 2 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Failed) event(JobFailed)");
+    done(world);
+}
+
+static void a_job_that_nobody_ends_is_given_up(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    (void)pass_snapshot_once(world);
+    world->now_ms += world->config.commit_timeout_ms + 31 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) delete(" COMMIT_JOB ")");
+    settles_as_failed(world, "DeadlineExceeded: the Job did not end within --commit-job-timeout");
+    done(world);
+}
+
+/* ---- Jobs that do not start (K19) ---- */
+
+static void a_pod_that_cannot_start_says_so_at_once_and_fails_in_time(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reason;
+        int patience_s;
+    } rows[] = {
+        {"ErrImagePull", 20},    {"ImagePullBackOff", 20},          {"CreateContainerError", 20},
+        {"InvalidImageName", 0}, {"CreateContainerConfigError", 0}, {"ErrImageNeverPull", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct world *world = with_job();
+        SCOPED(string) char *message = xasprintf("%s: says the kubelet", rows[i].reason);
+        job_pods_wait(world, rows[i].reason);
+        if (rows[i].patience_s) {
+            assert_string_equal(pass_snapshot_once(world), "status(Committing) event(JobPodNotStarting)");
+            assert_string_equal(text_at(SNAPSHOT, "status.progress.phase"), rows[i].reason);
+            assert_string_equal(pass_snapshot_once(world), "");
+            world->now_ms += rows[i].patience_s * SECOND_MS;
+        }
+        assert_string_equal(pass_snapshot_once(world), "status(Committing) delete(" COMMIT_JOB ")");
+        job_controller_acts(world);
+        assert_string_equal(pass_snapshot_once(world), ASK);
+        job_controller_acts(world);
+        job_pods_wait(world, rows[i].reason); /* what kept the one from starting keeps the other */
+        assert_string_equal(pass_snapshot_once(world), "status(Failed) event(JobFailed)");
+        assert_string_equal(condition_text(SNAPSHOT, "Failed", "message"), message);
+        done(world);
+    }
+}
+
+static void a_full_node_is_told(void **state)
+{
+    (void)state;
+    struct world *world = with_job();
+
+    json_object_set_new(json_object_get(first_job_pod(world), "status"), "conditions",
+                        json_pack("[{s:s, s:s, s:s, s:s}]", "type", "PodScheduled", "status", "False",
+                                  "reason", "Unschedulable", "message", "Too many pods"));
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) event(JobPodNotStarting)");
+    world->now_ms += 20 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) delete(" COMMIT_JOB ")");
+    assert_string_equal(stopping(world), "Unschedulable: Too many pods");
+    done(world);
+}
+
+static void a_job_without_pods_is_told_and_given_up(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_JOB);
+
+    (void)pass_snapshot_once(world);
+    world->now_ms += 9 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "");
+    world->now_ms += 1 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) event(JobPodNotStarting)");
+    world->now_ms += 50 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) delete(" COMMIT_JOB ")");
+    assert_non_null(strstr(stopping(world), "PodNotCreated: Job " COMMIT_JOB));
+    done(world);
+}
+
+static void a_volume_that_does_not_mount_is_told_and_waited_for(void **state)
+{
+    (void)state;
+    struct world *world = with_job();
+
+    world->now_ms += 30 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) event(JobPodNotStarting)");
+    world->now_ms += 300 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "");
+    job_pods_start(world);
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    done(world);
+}
+
+static void a_pod_that_starts_after_all_commits(void **state)
+{
+    (void)state;
+    struct world *world = with_job();
+
+    job_pods_wait(world, "ErrImagePull");
+    (void)pass_snapshot_once(world);
+    job_pods_start(world);
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    world->now_ms += 20 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+    done(world);
+}
+
+static void a_job_that_the_cluster_refuses_fails_the_snapshot_with_its_words(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_JOB);
+
+    world->jobs_refused = true;
+    (void)pass_snapshot_once(world);
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(pass_snapshot_once(world), "status(Failed) event(JobFailed)");
+    assert_string_equal(condition_text(SNAPSHOT, "Failed", "message"), "exceeded quota: jobs");
+    done(world);
+}
+
+/* ---- deletion (K20) ---- */
+
+static void a_deletion_in_the_middle_of_a_commit_thaws_by_the_unpause_job(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    job_pods_end(world, JOB_END_DEATH);
+    user_deletes(world, SNAPSHOT);
+    assert_string_equal(pass_snapshot_once(world), "delete(" COMMIT_JOB ")");
+    job_controller_acts(world);
+    assert_true(anything_is_frozen(world));
+    assert_string_equal(pass_snapshot_once(world), ASK);
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), ""); /* until it has ended */
+    job_pods_start(world);
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "delete(" UNPAUSE ") patch(snapshot)");
+    assert_null(SNAPSHOT);
+    assert_false(anything_is_frozen(world));
+    done(world);
+}
+
+static void a_pod_that_goes_anyway_needs_no_unpause_job(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    user_deletes(world, first_pod(world));
+    user_deletes(world, SNAPSHOT);
+    assert_string_equal(pass_snapshot_once(world), "delete(" COMMIT_JOB ")");
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "patch(snapshot)");
+    assert_null(SNAPSHOT);
+    done(world);
+}
+
+static void a_node_that_does_not_answer_does_not_keep_a_deleted_snapshot_for_ever(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    user_deletes(world, SNAPSHOT);
+    (void)pass_snapshot_once(world);
+    assert_string_equal(pass_snapshot_once(world), "");
+    world->now_ms += 120 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "patch(snapshot)");
+    done(world);
+}
+
+static void jobs_of_a_finished_snapshot_go_with_it(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    (void)pass_snapshot_once(world);
+    json_array_clear(world->now.pods);
+    user_deletes(world, SNAPSHOT);
+    assert_string_equal(pass_snapshot_once(world), "delete(" COMMIT_JOB ")");
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "patch(snapshot)");
+    done(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_commits_is_decided_before_anything_is_frozen_and_kept),
+        cmocka_unit_test(without_an_agent_a_job_commits_after_ten_seconds),
+        cmocka_unit_test(an_agent_that_is_updated_meanwhile_commits),
+        cmocka_unit_test(an_agent_that_does_not_come_fails_the_snapshot_within_a_minute),
+        cmocka_unit_test(a_job_that_succeeded_gives_the_digests),
+        cmocka_unit_test(a_result_that_cannot_be_read_leaves_the_tag),
+        cmocka_unit_test(a_success_waits_for_the_pod_that_tells_it),
+        cmocka_unit_test(a_success_whose_pod_is_gone_is_still_one),
+        cmocka_unit_test(a_job_gone_by_its_ttl_is_made_again_and_answers_the_same),
+        cmocka_unit_test(after_a_jobs_commit_the_pod_is_deleted_without_an_agent),
+        cmocka_unit_test(a_job_of_the_same_name_goes_first),
+        cmocka_unit_test(an_old_copy_of_the_snapshot_does_not_remove_its_own_job),
+        cmocka_unit_test(a_crash_before_the_job_is_made_is_healed_by_the_next_pass),
+        cmocka_unit_test(a_failed_job_says_why_and_gets_an_unpause_job),
+        cmocka_unit_test(a_failure_that_will_come_again_does_not_wait_for_three_more),
+        cmocka_unit_test(a_job_that_died_is_told_as_failed_when_its_pod_is_thawed),
+        cmocka_unit_test(a_job_that_died_after_the_kill_has_succeeded),
+        cmocka_unit_test(a_node_that_does_not_answer_is_waited_for_as_long_as_a_commit_may_take),
+        cmocka_unit_test(a_job_that_nobody_ends_is_given_up),
+        cmocka_unit_test(a_pod_that_cannot_start_says_so_at_once_and_fails_in_time),
+        cmocka_unit_test(a_full_node_is_told),
+        cmocka_unit_test(a_job_without_pods_is_told_and_given_up),
+        cmocka_unit_test(a_volume_that_does_not_mount_is_told_and_waited_for),
+        cmocka_unit_test(a_pod_that_starts_after_all_commits),
+        cmocka_unit_test(a_job_that_the_cluster_refuses_fails_the_snapshot_with_its_words),
+        cmocka_unit_test(a_deletion_in_the_middle_of_a_commit_thaws_by_the_unpause_job),
+        cmocka_unit_test(a_pod_that_goes_anyway_needs_no_unpause_job),
+        cmocka_unit_test(a_node_that_does_not_answer_does_not_keep_a_deleted_snapshot_for_ever),
+        cmocka_unit_test(jobs_of_a_finished_snapshot_go_with_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
