@@ -4,18 +4,15 @@
  * commits, the node's, the gRPC server's, one for each HTTP connection of probes and metrics. */
 #include "snapshot-svc/serve.h"
 
+#include <pthread.h>
 #include <string.h>
 
-#include "shared/base/alloc.h"
-#include "shared/base/cleanup.h"
-#include "shared/base/file.h"
 #include "shared/base/signals.h"
 #include "shared/metrics/operations.h"
 #include "shared/rpc/tls.h"
 #include "snapshot-svc/api/orchestrator_service.h"
-#include "snapshot-svc/cluster/local/local.h"
+#include "snapshot-svc/backend.h"
 #include "snapshot-svc/controller/controller.h"
-#include "snapshot-svc/node/node.h"
 
 enum {
     SYNC_TIMEOUT_MS = 30 * 1000,
@@ -27,14 +24,17 @@ enum {
 struct daemon {
     const struct settings *settings;
     struct service service;
-    char *store_path, *volumes_dir;
+    struct rpc_tls *tls; /* NULL without --tls-dir */
+    const struct backend_ops *backend_ops;
+    struct backend *backend;
     struct controller *controller;
-    struct node *node;
     struct orchestrator_service *orchestrator;
     struct rpc_server *server;
-    struct rpc_tls *tls; /* NULL: everything is on this machine */
     struct operations *probes, *metrics_page;
     int serving; /* atomic */
+
+    pthread_mutex_t lead_lock; /* guards what follows */
+    bool ending;               /* too late to begin to lead */
 };
 
 /* ---- probes and metrics ---- */
@@ -79,34 +79,6 @@ static int start_operations(struct daemon *daemon, struct error *err)
 
 /* ---- the parts ---- */
 
-static int open_cluster(struct daemon *daemon, struct error *err)
-{
-    const struct settings *settings = daemon->settings;
-
-    if (settings->backend == CLUSTER_KUBERNETES)
-        return error_set(err, ERR_UNSUPPORTED, "--cluster=kubernetes is not built into this version");
-    if (dir_ensure(settings->state_dir, 0700, err) < 0)
-        return error_wrap(err, "--state-dir");
-    daemon->store_path = xasprintf("%s/cluster.db", settings->state_dir);
-    daemon->volumes_dir = xasprintf("%s/volumes", settings->state_dir);
-    const struct cluster_local_options options = {.path = daemon->store_path,
-                                                  .secrets_dir = settings->secrets_dir,
-                                                  .ns = settings->ns,
-                                                  .node = settings->node_name};
-    return cluster_local_open(&options, &daemon->service.cluster, err);
-}
-
-static void make_informers(struct service *service)
-{
-    static const enum cluster_kind kinds[] = {KIND_BATCH_SANDBOX, KIND_SANDBOX_SNAPSHOT, KIND_POD};
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        const struct informer_options options = {
-            .cluster = service->cluster, .kind = kinds[i], .ns = service->ns};
-        service->informers[kinds[i]] = informer_new(&options);
-    }
-}
-
 static void make_parts(struct daemon *daemon)
 {
     const struct settings *settings = daemon->settings;
@@ -125,10 +97,8 @@ static void make_parts(struct daemon *daemon)
         .registry_insecure = settings->snapshot_registry_insecure,
         .sandbox_workers = settings->sandbox_workers,
         .snapshot_workers = settings->snapshot_workers};
-    const struct node_options node = {.volumes_dir = daemon->volumes_dir};
 
     daemon->controller = controller_new(&controller);
-    daemon->node = node_new(&daemon->service, &node);
     daemon->orchestrator = orchestrator_service_new(&daemon->service);
 }
 
@@ -146,16 +116,16 @@ static void observe_call(void *self, const struct rpc_call *call, const struct e
         log_debug("call", log_str("method", rpc_method_name(call)), log_i64("elapsed_ms", elapsed_ms));
 }
 
-/* Before other threads run: the socket is made under a umask of its own. */
+/* Before other threads run: a socket file is made under a umask of its own. */
 static int open_door(struct daemon *daemon, struct error *err)
 {
-    static const char *const callers[] = {"lifecycle-svc", NULL};
-    const struct rpc_server_options options = {.tls = daemon->tls,
-                                               .accept_roles = daemon->tls ? callers : NULL,
-                                               .workers = RPC_WORKERS,
+    static const char *const roles[] = {"lifecycle-svc", NULL};
+    const struct rpc_server_options options = {.workers = RPC_WORKERS,
                                                .max_streams = RPC_STREAMS,
                                                .max_message = RPC_MESSAGE_MAX,
-                                               .observe = observe_call};
+                                               .observe = observe_call,
+                                               .tls = daemon->tls,
+                                               .accept_roles = daemon->tls ? roles : NULL};
 
     daemon->server = rpc_server_new(&options);
     orchestrator_service_add(daemon->orchestrator, daemon->server);
@@ -171,38 +141,77 @@ static int make(struct daemon *daemon, struct error *err)
 
     if (settings->tls_dir && *settings->tls_dir && rpc_tls_open(settings->tls_dir, &daemon->tls, err) < 0)
         return error_wrap(err, "--tls-dir");
-    if (open_cluster(daemon, err) < 0)
-        return -1;
-    service->ns = settings->ns;
-    service->node_name = settings->node_name;
     service->metrics = metrics_new();
-    service->agents = agents_new(daemon->tls);
-    agents_put(service->agents, settings->node_name, settings->agent_address);
-    make_informers(service);
+    daemon->backend_ops = settings->backend == CLUSTER_KUBERNETES ? &backend_kube : &backend_local;
+    if (daemon->backend_ops->open(settings, daemon->tls, service, &daemon->backend, err) < 0)
+        return -1;
     make_parts(daemon);
     return open_door(daemon, err);
 }
 
+/* ---- informers ---- */
+
+static int start_informers(const struct service *service, struct error *err)
+{
+    for (size_t kind = 0; kind < KIND_MAX; kind++)
+        if (service->informers[kind] && informer_start(service->informers[kind], err) < 0)
+            return -1;
+    return service->job_pods ? informer_start(service->job_pods, err) : 0;
+}
+
+static int await_informers(const struct service *service, struct error *err)
+{
+    for (size_t kind = 0; kind < KIND_MAX; kind++)
+        if (service->informers[kind] &&
+            informer_wait_synced(service->informers[kind], SYNC_TIMEOUT_MS, err) < 0)
+            return -1;
+    return service->job_pods ? informer_wait_synced(service->job_pods, SYNC_TIMEOUT_MS, err) : 0;
+}
+
+static void free_informers(struct service *service)
+{
+    for (size_t kind = 0; kind < KIND_MAX; kind++)
+        informer_free(service->informers[kind]);
+    informer_free(service->job_pods);
+}
+
+/* ---- start and end ---- */
+
+static int lead(void *self, struct error *err)
+{
+    struct daemon *daemon = self;
+    int result = 0;
+
+    pthread_mutex_lock(&daemon->lead_lock);
+    if (!daemon->ending) {
+        log_info("leading: reconciling");
+        result = controller_start(daemon->controller, err);
+    }
+    pthread_mutex_unlock(&daemon->lead_lock);
+    return result;
+}
+
 static int start(struct daemon *daemon, struct error *err)
 {
-    struct informer **informers = daemon->service.informers;
-
-    if (start_operations(daemon, err) < 0)
-        return -1;
-    for (size_t kind = 0; kind < KIND_MAX; kind++)
-        if (informers[kind] && informer_start(informers[kind], err) < 0)
-            return -1;
-    for (size_t kind = 0; kind < KIND_MAX; kind++)
-        if (informers[kind] && informer_wait_synced(informers[kind], SYNC_TIMEOUT_MS, err) < 0)
-            return -1;
-    if (controller_start(daemon->controller, err) < 0 || node_start(daemon->node, err) < 0)
+    if (start_operations(daemon, err) < 0 || start_informers(&daemon->service, err) < 0 ||
+        await_informers(&daemon->service, err) < 0 ||
+        daemon->backend_ops->start(daemon->backend, lead, daemon, err) < 0)
         return -1;
     rpc_server_start(daemon->server);
     set_serving(daemon, true);
     return 0;
 }
 
-/* Whatever part of it was made and started. */
+static void stop_reconciling(struct daemon *daemon)
+{
+    pthread_mutex_lock(&daemon->lead_lock);
+    daemon->ending = true;
+    pthread_mutex_unlock(&daemon->lead_lock);
+    if (daemon->controller)
+        controller_stop(daemon->controller);
+}
+
+/* Whatever part of it was made and started. The controllers end before the lead is given away. */
 static void end(struct daemon *daemon)
 {
     struct service *service = &daemon->service;
@@ -210,36 +219,33 @@ static void end(struct daemon *daemon)
     set_serving(daemon, false);
     if (daemon->server)
         rpc_server_stop(daemon->server, daemon->settings->shutdown_grace_ms);
-    if (daemon->controller)
-        controller_stop(daemon->controller);
-    if (daemon->node)
-        node_stop(daemon->node);
+    stop_reconciling(daemon);
+    if (daemon->backend)
+        daemon->backend_ops->stop(daemon->backend);
     operations_stop(daemon->metrics_page);
     operations_stop(daemon->probes);
-    for (size_t kind = 0; kind < KIND_MAX; kind++)
-        informer_free(service->informers[kind]);
+    free_informers(service);
     rpc_server_free(daemon->server);
     orchestrator_service_free(daemon->orchestrator);
-    node_free(daemon->node);
+    if (daemon->backend)
+        daemon->backend_ops->free(daemon->backend);
     controller_free(daemon->controller);
     agents_free(service->agents);
     cluster_free(service->cluster);
     metrics_free(service->metrics);
     rpc_tls_free(daemon->tls);
-    free(daemon->volumes_dir);
-    free(daemon->store_path);
 }
 
 int snapshot_serve(const struct settings *settings, struct error *err)
 {
-    struct daemon daemon = {.settings = settings};
+    struct daemon daemon = {.settings = settings, .lead_lock = PTHREAD_MUTEX_INITIALIZER};
 
     int result = make(&daemon, err);
     if (result == 0)
         result = start(&daemon, err);
     if (result == 0) {
-        log_info("serving", log_str("address", settings->address), log_str("cluster", settings->cluster_name),
-                 log_str("node", settings->node_name));
+        log_info("serving", log_str("address", settings->address),
+                 log_str("cluster", settings->cluster_name));
         if (!*settings->snapshot_registry)
             log_warn("no --snapshot-registry: snapshots and pauses will fail");
         int signal_number = signals_wait();

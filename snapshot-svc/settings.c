@@ -19,6 +19,8 @@ static const struct config_option options[] = {
      "Where the service serves gRPC: unix:/path, loopback host:port, or with --tls-dir any host:port.", false},
     {"namespace", "STASIS_NAMESPACE", CONFIG_STRING, AT(ns), "default",
      "Namespace in which the API makes and finds sandboxes.", false},
+    {"watch-namespace", NULL, CONFIG_STRING, AT(watch_ns), "",
+     "kubernetes: serve the objects of this namespace only; empty serves all.", false},
     {"system-namespace", "POD_NAMESPACE", CONFIG_STRING, AT(system_ns), "stasis-system",
      "kubernetes: namespace of this service's Lease and of the committer-agents.", false},
     {"kubeconfig", "KUBECONFIG", CONFIG_STRING, AT(kubeconfig), NULL,

@@ -12,7 +12,7 @@ enum cluster_backend { CLUSTER_LOCAL, CLUSTER_KUBERNETES };
 struct settings {
     const char *cluster_name;
     const char *address; /* gRPC: "unix:/path" or loopback host:port */
-    const char *ns, *system_ns;
+    const char *ns, *watch_ns, *system_ns;
     const char *kubeconfig;
     int64_t kube_qps, kube_burst;
     bool leader_elect;

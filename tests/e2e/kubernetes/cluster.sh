@@ -35,9 +35,19 @@ install_stasis() # BIN [HELM OPTIONS...]
         --docker-password="$(cat "$STASIS_REGISTRY_PASSWORD_FILE")" --dry-run=client -o yaml | kubectl apply -f -
 }
 
+# Images that were built anew have the same tag.
+restart_stasis()
+{
+    local what
+    kubectl -n stasis-system rollout restart deployment,daemonset
+    for what in deployment/stasis-snapshot-svc deployment/stasis-lifecycle-svc daemonset/stasis-committer-agent; do
+        kubectl -n stasis-system rollout status "$what" --timeout 3m
+    done
+}
+
 case "$verb" in
 up) cluster_up && install_stasis "$@" ;;
-install) install_stasis "$@" ;;
+install) install_stasis "$@" && restart_stasis ;;
 down) deploy/local-kubernetes/down --dir "$dir" ;;
 -h | --help) usage ;;
 *) echo "cluster.sh: unknown verb '$verb' (see --help)" >&2; exit 2 ;;
