@@ -1,5 +1,6 @@
 #include "committer-agent/agent.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/base/alloc.h"
@@ -17,6 +18,16 @@ static int open_state(struct agent *agent, const struct settings *settings, stru
     return journal_open(settings->state_dir, &agent->journal, err);
 }
 
+/* The folder, by the one name that every process has for it. */
+static char *owner_of(const struct settings *settings)
+{
+    SCOPED(string) char *dir = realpath(settings->state_dir, NULL);
+
+    if (settings->owner)
+        return xstrdup(settings->owner);
+    return xasprintf("agent %s", dir ? dir : settings->state_dir);
+}
+
 int agent_open(struct agent *agent, const struct settings *settings, struct error *err)
 {
     SCOPED(string) char *version = NULL;
@@ -26,7 +37,7 @@ int agent_open(struct agent *agent, const struct settings *settings, struct erro
         agent_close(agent, 0);
         return -1;
     }
-    agent->owner = settings->owner ? xstrdup(settings->owner) : xasprintf("agent %s", settings->state_dir);
+    agent->owner = owner_of(settings);
     agent->containerd = containerd_new(settings->containerd_socket, settings->containerd_namespace);
     const struct commits_options options = {
         .env = {.containerd = agent->containerd,
