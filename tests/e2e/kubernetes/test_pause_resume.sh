@@ -6,26 +6,26 @@ set -u
 
 file_deletion_and_environment_survive_three_cycles()
 {
-    local n uid digest
-    new_sandbox cycles
-    uid=$(uid_of cycles)
-    inside cycles sh -c 'mkdir -p /a/b && echo one >/a/b/new && ln /a/b/new /a/hard && rm /etc/group && chmod 4711 /bin/busybox'
+    local n uid digest name=cycles-$$ # the registry keeps tags of earlier runs
+    new_sandbox "$name"
+    uid=$(uid_of "$name")
+    inside "$name" sh -c 'mkdir -p /a/b && echo one >/a/b/new && ln /a/b/new /a/hard && rm /etc/group && chmod 4711 /bin/busybox'
     for n in 1 2 3; do
-        inside cycles sh -c "echo $n >>/log"
-        pause cycles
-        want "pods while Paused" "" "$(pods_of cycles)"
-        want "tags" "$(seq -s ' ' -f 'snap-gen%g' 1 "$n")" "$(registry_tags "$(repository_of cycles)")"
-        digest=$(snapshot_of cycles '{.status.containers[0].imageDigest}')
-        want "image digest" "$(registry_digest "$(repository_of cycles)" "snap-gen$n")" "$digest"
-        resume cycles
-        want "uid" "$uid" "$(uid_of cycles)"
-        want "file" one "$(inside cycles cat /a/b/new)"
-        want "log" "$(seq 1 "$n")" "$(inside cycles cat /log)"
-        want "links" 2 "$(inside cycles stat -c %h /a/hard)"
-        want "mode" 4711 "$(inside cycles stat -c %a /bin/busybox)"
-        want "environment" hello "$(inside cycles sh -c 'echo $GREETING')"
-        if inside cycles test -e /etc/group; then echo "the deleted file is back" >&2; return 1; fi
-        want "snapshot after the resume" "" "$(kubectl -n "$NS" get sbxsnap cycles-pause --ignore-not-found -o name)"
+        inside "$name" sh -c "echo $n >>/log"
+        pause "$name"
+        want "pods while Paused" "" "$(pods_of "$name")"
+        want "tags" "$(seq -s ' ' -f 'snap-gen%g' 1 "$n")" "$(registry_tags "$(repository_of "$name")")"
+        digest=$(snapshot_of "$name" '{.status.containers[0].imageDigest}')
+        want "image digest" "$(registry_digest "$(repository_of "$name")" "snap-gen$n")" "$digest"
+        resume "$name"
+        want "uid" "$uid" "$(uid_of "$name")"
+        want "file" one "$(inside "$name" cat /a/b/new)"
+        want "log" "$(seq 1 "$n")" "$(inside "$name" cat /log)"
+        want "links" 2 "$(inside "$name" stat -c %h /a/hard)"
+        want "mode" 4711 "$(inside "$name" stat -c %a /bin/busybox)"
+        want "environment" hello "$(inside "$name" sh -c 'echo $GREETING')"
+        if inside "$name" test -e /etc/group; then echo "the deleted file is back" >&2; return 1; fi
+        want "snapshot after the resume" "" "$(kubectl -n "$NS" get sbxsnap "$name-pause" --ignore-not-found -o name)"
     done
     nothing_is_left
 }
