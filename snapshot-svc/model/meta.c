@@ -21,6 +21,7 @@ const struct json_field object_meta_fields[] = {
     {"generation",        JSON_INT64,    offsetof(struct object_meta, generation),       JSON_OPTIONAL, NULL, 0},
     {"creationTimestamp", JSON_TIME,     offsetof(struct object_meta, created_ms),       JSON_OPTIONAL, NULL, 0},
     {"deletionTimestamp", JSON_TIME,     offsetof(struct object_meta, deleted_ms),       JSON_OPTIONAL, NULL, 0},
+    {"deletionGracePeriodSeconds", JSON_INT64, offsetof(struct object_meta, deletion_grace_s), JSON_OPTIONAL, NULL, 0},
     {"labels",            JSON_STR_MAP,  offsetof(struct object_meta, labels),           JSON_OPTIONAL, NULL, 0},
     {"annotations",       JSON_STR_MAP,  offsetof(struct object_meta, annotations),      JSON_OPTIONAL, NULL, 0},
     {"finalizers",        JSON_STR_LIST, offsetof(struct object_meta, finalizers),       JSON_OPTIONAL, NULL, 0},

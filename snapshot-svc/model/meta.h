@@ -21,7 +21,8 @@ struct object_meta {
     char *name, *ns, *uid, *resource_version; /* name is never NULL after a read; the others may be */
     int64_t generation;
     int64_t created_ms; /* Unix ms; 0: unknown */
-    int64_t deleted_ms; /* deletionTimestamp; 0: not being deleted */
+    int64_t deleted_ms; /* deletionTimestamp: when the grace period is over; 0: not being deleted */
+    int64_t deletion_grace_s;
     struct json_map labels, annotations;
     struct json_strings finalizers;
     struct json_list owners; /* of struct owner_reference */

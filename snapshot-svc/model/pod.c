@@ -24,6 +24,7 @@ static const struct json_field detail_fields[] = {
     {"reason",   JSON_STR,   offsetof(struct container_state, reason),    JSON_OPTIONAL, NULL, 0},
     {"message",  JSON_STR,   offsetof(struct container_state, message),   JSON_OPTIONAL, NULL, 0},
     {"exitCode", JSON_INT32, offsetof(struct container_state, exit_code), JSON_OPTIONAL, NULL, 0},
+    {"finishedAt", JSON_TIME, offsetof(struct container_state, finished_ms), JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };
 
@@ -45,6 +46,7 @@ static const struct json_field container_status_fields[] = {
 /* These two tables fill members of struct pod itself: offset 0 in pod_fields. */
 static const struct json_field spec_fields[] = {
     {"nodeName",   JSON_STR,  offsetof(struct pod, node_name),  JSON_OPTIONAL, NULL, 0},
+    {"restartPolicy", JSON_STR, offsetof(struct pod, restart_policy), JSON_OPTIONAL, NULL, 0},
     {"containers", JSON_LIST, offsetof(struct pod, containers), JSON_OPTIONAL, container_fields,
      sizeof(struct pod_container)},
     JSON_FIELDS_END,
@@ -119,6 +121,26 @@ bool pod_has_ended(const struct pod *pod)
     return pod->container_statuses.count > 0 && pod->container_statuses.count >= pod->containers.count &&
            all_ended(&pod->container_statuses) && all_ended(&pod->init_container_statuses) &&
            all_ended(&pod->ephemeral_container_statuses);
+}
+
+/* One that ended before the deletion may be running again, and its node not have told it yet. */
+static bool ended_since(const struct json_list *statuses, int64_t unix_ms)
+{
+    const struct container_status *items = statuses->items;
+
+    for (size_t i = 0; i < statuses->count; i++)
+        if (items[i].terminated.finished_ms < unix_ms)
+            return false;
+    return true;
+}
+
+bool pod_is_only_an_object(const struct pod *pod)
+{
+    const int64_t asked_ms = pod->meta.deleted_ms - pod->meta.deletion_grace_s * 1000;
+    const bool never_restarts = pod->restart_policy && strcmp(pod->restart_policy, "Never") == 0;
+
+    return meta_is_deleting(&pod->meta) && pod_has_ended(pod) &&
+           (never_restarts || ended_since(&pod->container_statuses, asked_ms));
 }
 
 static bool parse_index(const char *text, int32_t *ret_index)

@@ -18,7 +18,8 @@ struct pod_container {
 
 struct container_state {
     char *reason, *message;
-    int32_t exit_code; /* terminated only */
+    int32_t exit_code;   /* terminated only, as is */
+    int64_t finished_ms; /* Unix ms of the node's clock; 0: not told */
 };
 
 struct container_status {
@@ -31,6 +32,7 @@ struct container_status {
 struct pod {
     struct object_meta meta;
     char *node_name, *pod_ip; /* NULL: none yet */
+    char *restart_policy;     /* NULL: Always */
     char *phase_name;
     char *reason, *message;              /* of the pod: "Evicted", ... */
     struct json_list containers;         /* of struct pod_container: spec.containers */
@@ -50,6 +52,11 @@ bool pod_is_ready(const struct pod *pod);   /* running, and its condition Ready 
 /* Has the node told of every container, of all kinds, that it has terminated? The phase does not say: an evicted pod is Failed, without
  * any container status, while its containers are being stopped. */
 bool pod_has_ended(const struct pod *pod);
+
+/* Being deleted, and all that is left is its object: every container has ended, and none can have been started again, for the node
+ * starts none after it has heard of the deletion. kubelet 1.20 takes 5 to 16 s more to remove the object; a DELETE without grace
+ * period does it at once. The node keeps cleaning up volumes and folders by itself, by the pod's uid. */
+bool pod_is_only_an_object(const struct pod *pod);
 
 /* The index from its label, else the number after the last '-' of its name.
  * ERR_INVALID: neither (contract/controller-behaviour.md §3). */

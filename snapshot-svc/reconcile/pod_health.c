@@ -40,11 +40,23 @@ static const char *terminated_reason(const struct json_list *statuses)
     return NULL;
 }
 
+static const char *failed_reason(const struct json_list *statuses)
+{
+    const struct container_status *items = statuses->items;
+
+    for (size_t i = 0; i < statuses->count; i++)
+        if (items[i].terminated.reason && items[i].terminated.exit_code != 0)
+            return items[i].terminated.reason;
+    return NULL;
+}
+
 static const char *end_of_pod(const struct pod *pod, const char *otherwise)
 {
     const char *reason = terminated_reason(&pod->container_statuses);
     if (pod->reason && *pod->reason)
         return pod->reason;
+    if (!reason && pod_phase(pod) == POD_FAILED) /* then none of the others was started (K40) */
+        reason = failed_reason(&pod->init_container_statuses);
     return reason ? reason : otherwise;
 }
 

@@ -121,6 +121,17 @@ bool pass_template_lacks_snapshot(const struct sandbox_pass *pass)
            RESTORE_DONE;
 }
 
+void pass_delete_pod(struct sandbox_pass *pass, const struct pod *pod, int grace_s)
+{
+    struct object_ref object = {KIND_POD, &pod->meta};
+
+    if (!meta_is_deleting(&pod->meta))
+        act_delete(&pass->after, object, grace_s);
+    else if (pod_is_only_an_object(pod) &&
+             pod->meta.finalizers.count == 0) /* its finalizers' owners end it */
+        act_delete(&pass->after, object, 0);
+}
+
 static void create_pod(struct sandbox_pass *pass, int32_t index)
 {
     struct error why = {0};

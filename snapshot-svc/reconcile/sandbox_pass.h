@@ -91,4 +91,7 @@ bool pass_template_lacks_snapshot(const struct sandbox_pass *pass);
  * current copy deletes in the next pass. */
 void pass_delete_snapshot(struct sandbox_pass *pass, struct plan *when);
 
+/* Deletes a pod that goes for good; one that is only an object any more, without a grace period. */
+void pass_delete_pod(struct sandbox_pass *pass, const struct pod *pod, int grace_s);
+
 void pass_create_missing_pods(struct sandbox_pass *pass);

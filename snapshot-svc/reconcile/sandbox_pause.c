@@ -218,25 +218,18 @@ static const struct pod *other_pod(const struct sandbox_pass *pass)
     return NULL;
 }
 
-/* A pod is killed while it is frozen, so nothing runs after the capture; only then is it deleted. */
+/* A pod is killed while it is frozen, so nothing runs after the capture; only then is it deleted. A Job has killed it before it
+ * succeeded; that of another controller has not, so its processes may end well. */
 static void release_pod(struct sandbox_pass *pass, const struct pod *pod)
 {
     const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
-    struct object_ref object = {KIND_POD, &pod->meta};
 
-    if (snapshot->status.attempts ==
-        0) { /* committed by a Job of another controller: its processes may still end well */
-        act_delete(&pass->after, object, -1);
-        return;
+    if (!meta_is_deleting(&pod->meta) && snapshot->status.attempts > 0 &&
+        sandboxsnapshot_committer(&snapshot->status) == COMMITTER_AGENT) {
+        SCOPED(string) char *key = sandboxsnapshot_commit_key(snapshot, snapshot->status.attempts);
+        act_release_kill(&pass->after, snapshot->status.source_node_name, key, pod->meta.uid);
     }
-    if (sandboxsnapshot_committer(&snapshot->status) ==
-        COMMITTER_JOB) { /* it has killed them before it succeeded */
-        act_delete(&pass->after, object, KILLED_GRACE_S);
-        return;
-    }
-    SCOPED(string) char *key = sandboxsnapshot_commit_key(snapshot, snapshot->status.attempts);
-    act_release_kill(&pass->after, snapshot->status.source_node_name, key, pod->meta.uid);
-    act_delete(&pass->after, object, KILLED_GRACE_S);
+    pass_delete_pod(pass, pod, snapshot->status.attempts > 0 ? KILLED_GRACE_S : -1);
 }
 
 static void enter_paused(struct sandbox_pass *pass)
@@ -265,8 +258,7 @@ static void complete_pause(struct sandbox_pass *pass)
         return;
     }
     for (int32_t i = 0; i < health->total; i++)
-        if (!meta_is_deleting(&health->pods[i].pod->meta))
-            release_pod(pass, health->pods[i].pod);
+        release_pod(pass, health->pods[i].pod);
     if (health->total == 0) /* Paused promises that the pods are gone (K16) */
         enter_paused(pass);
 }

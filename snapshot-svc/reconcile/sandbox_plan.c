@@ -7,6 +7,11 @@
 #include "snapshot-svc/model/names.h"
 #include "snapshot-svc/reconcile/sandbox_pass.h"
 
+enum {
+    POD_GOES_MS = 60 * 1000, /* past its grace period */
+    TELL_AGAIN_MS = 5 * 60 * 1000,
+};
+
 static enum snapshot_standing standing_of(const struct batchsandbox *sandbox,
                                           const struct sandboxsnapshot *snapshot)
 {
@@ -131,6 +136,50 @@ static void plan_endpoints(struct sandbox_pass *pass, struct plan *plan)
         json_pack("{s:{s:{s:s}}}", "metadata", "annotations", ANNOTATION_ENDPOINTS, wanted));
 }
 
+/* ---- what keeps pods from coming and going: the cluster's to know, the operator's to repair (K40) ---- */
+
+static void tell_unschedulable(struct sandbox_pass *pass, const struct pod *pod)
+{
+    const struct condition *scheduled = condition_find(&pod->conditions, "PodScheduled");
+
+    if (meta_is_deleting(&pod->meta) || pod_phase(pod) != POD_PENDING || !scheduled || !scheduled->status ||
+        strcmp(scheduled->status, "False") != 0)
+        return;
+    SCOPED(string)
+    char *message = xasprintf("pod %s waits for a node: %s: %s", pod->meta.name,
+                              scheduled->reason ? scheduled->reason : "Unschedulable",
+                              scheduled->message ? scheduled->message : "no details");
+    pass_event(pass, true, "PodUnschedulable", message);
+}
+
+/* Its node is gone, or its kubelet: then nobody knows whether its containers still run, and it is not ours to assume. */
+static void tell_stuck(struct sandbox_pass *pass, const struct pod *pod)
+{
+    const int64_t late_ms = pod->meta.deleted_ms + POD_GOES_MS;
+
+    if (!meta_is_deleting(&pod->meta))
+        return;
+    if (pass->now_ms < late_ms) {
+        plan_requeue_at(&pass->after, late_ms);
+        return;
+    }
+    SCOPED(string)
+    char *message = xasprintf(
+        "pod %s is being deleted for more than %d s and node %s does not end it: repair the node, or "
+        "delete the Node object when it is gone for good",
+        pod->meta.name, POD_GOES_MS / 1000, pod->node_name ? pod->node_name : "(none)");
+    pass_event(pass, true, "PodStuckTerminating", message);
+    plan_requeue_at(&pass->after, pass->now_ms + TELL_AGAIN_MS);
+}
+
+static void tell_about_pods(struct sandbox_pass *pass)
+{
+    for (int32_t i = 0; i < pass->health.total; i++) {
+        tell_unschedulable(pass, pass->health.pods[i].pod);
+        tell_stuck(pass, pass->health.pods[i].pod);
+    }
+}
+
 static void compose(struct sandbox_pass *pass, struct plan *plan)
 {
     plan_append(plan, &pass->before);
@@ -177,6 +226,7 @@ int batchsandbox_plan(const struct batchsandbox_observed *seen, const struct rec
         count_pods(&pass);
         take_step(&pass);
         acknowledge_quietly(&pass);
+        tell_about_pods(&pass);
         compose(&pass, plan);
     }
     pass_done(&pass);

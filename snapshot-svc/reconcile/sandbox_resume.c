@@ -60,11 +60,8 @@ bool resume_retry(struct sandbox_pass *pass)
     }
     if (health->live > 0)
         claim_retry(pass);
-    for (int32_t i = 0; i < health->total; i++) {
-        struct object_ref pod = {KIND_POD, &health->pods[i].pod->meta};
-        if (!meta_is_deleting(pod.meta))
-            act_delete(&pass->after, pod, -1);
-    }
+    for (int32_t i = 0; i < health->total; i++)
+        pass_delete_pod(pass, health->pods[i].pod, -1);
     return true;
 }
 

@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include "shared/base/strbuf.h"
 #include "shared/json/json.h"
 #include "snapshot-svc/model/batchsandbox.h"
+#include "snapshot-svc/model/job.h"
 #include "snapshot-svc/model/names.h"
 #include "snapshot-svc/model/pod.h"
 #include "snapshot-svc/model/sandboxsnapshot.h"
@@ -315,6 +317,133 @@ static void a_pod_is_read_as_far_as_we_look(void **state)
     assert_false(pod_is_running(&pod));
 }
 
+/* ---- pods that are only objects ---- */
+
+/* Deleted at 10:00:00 with a grace period of 1 s. */
+static bool is_only_an_object(const char *restart_policy, const char *statuses)
+{
+    SCOPED_STRBUF struct strbuf text = STRBUF_INIT;
+    (void)strbuf_addf(&text,
+                      "{\"metadata\":{\"name\":\"demo-0\",\"deletionTimestamp\":\"2030-01-01T10:00:01Z\","
+                      "\"deletionGracePeriodSeconds\":1},\"spec\":{\"restartPolicy\":\"%s\",\"containers\":["
+                      "{\"name\":\"main\"},{\"name\":\"side\"}]},\"status\":{\"phase\":\"Running\",%s}}",
+                      restart_policy, statuses);
+    SCOPED(json) json_t *object = json_of(strbuf_text(&text));
+    SCOPED_POD struct pod pod = {0};
+    struct error err = {0};
+
+    if (pod_read(object, &pod, &err) < 0)
+        fail_msg("%s", err.text);
+    bool only = pod_is_only_an_object(&pod);
+    pod.meta.deleted_ms = 0;
+    assert_false(pod_is_only_an_object(&pod)); /* nobody asked it to go */
+    return only;
+}
+
+#define ENDED(NAME, AT)                                                                                      \
+    "{\"name\":\"" NAME "\",\"state\":{\"terminated\":{\"exitCode\":137,\"finishedAt\":\"2030-01-01T" AT     \
+    "Z\"}}}"
+#define RUNS(NAME)     "{\"name\":\"" NAME "\",\"state\":{\"running\":{\"startedAt\":\"2030-01-01T09:00:00Z\"}}}"
+#define STATUSES(LIST) "\"containerStatuses\":[" LIST "]"
+
+static void a_pod_is_only_an_object_when_no_container_of_it_can_run(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *restart_policy, *statuses;
+        bool only;
+    } rows[] = {
+        {"Always", STATUSES(ENDED("main", "10:00:03") "," ENDED("side", "10:00:00")), true},
+        {"Always", STATUSES(ENDED("main", "10:00:03") "," ENDED("side", "09:59:59")),
+         false}, /* may run again */
+        {"OnFailure", STATUSES(ENDED("main", "10:00:03") "," ENDED("side", "09:59:59")), false},
+        {"Never", STATUSES(ENDED("main", "10:00:03") "," ENDED("side", "09:59:59")), true},
+        {"Never", STATUSES(ENDED("main", "10:00:03") "," RUNS("side")), false},
+        {"Never", STATUSES(ENDED("main", "10:00:03")), false}, /* nothing is known of side */
+        {"Never", STATUSES(""), false},                        /* evicted: not told any more */
+        {"Never",
+         STATUSES(ENDED("main", "10:00:03") "," ENDED(
+             "side", "10:00:03")) ",\"initContainerStatuses\":[" RUNS("init") "]",
+         false},
+        {"Never",
+         STATUSES(ENDED("main", "10:00:03") "," ENDED(
+             "side", "10:00:03")) ",\"ephemeralContainerStatuses\":[" RUNS("debug") "]",
+         false},
+        {"Never",
+         STATUSES(ENDED("main", "10:00:03") "," ENDED(
+             "side", "10:00:03")) ",\"initContainerStatuses\":[" ENDED("init", "09:00:00") "]",
+         true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        if (is_only_an_object(rows[i].restart_policy, rows[i].statuses) != rows[i].only)
+            fail_msg("row %zu", i);
+}
+
+/* ---- Jobs ---- */
+
+static void a_job_is_read_as_far_as_we_look(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *status;
+        bool succeeded, failed;
+    } rows[] = {
+        {"{}", false, false},
+        {"{\"active\":1}", false, false},
+        {"{\"succeeded\":1}", true, false},
+        {"{\"conditions\":[{\"type\":\"Complete\",\"status\":\"True\"}]}", true, false},
+        {"{\"failed\":2}", false, false},
+        {"{\"conditions\":[{\"type\":\"Failed\",\"status\":\"False\"}]}", false, false},
+        {"{\"conditions\":[{\"type\":\"Failed\",\"status\":\"True\",\"reason\":\"DeadlineExceeded\"}]}",
+         false, true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        SCOPED_STRBUF struct strbuf text = STRBUF_INIT;
+        (void)strbuf_addf(&text, "{\"metadata\":{\"name\":\"j\"},\"status\":%s}", rows[i].status);
+        SCOPED(json) json_t *object = json_of(strbuf_text(&text));
+        SCOPED_JOB struct job job = {0};
+        struct error err = {0};
+        assert_int_equal(job_read(object, &job, &err), 0);
+        assert_int_equal(job_has_succeeded(&job), rows[i].succeeded);
+        assert_int_equal(job_failure(&job) != NULL, rows[i].failed);
+    }
+}
+
+static void a_termination_message_gives_what_can_be_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t images;
+        const char *reason;
+        int retryable;
+    } rows[] = {
+        {NULL, 0, NULL, -1},
+        {"", 0, NULL, -1},
+        {"exec format error", 0, NULL, -1},
+        {"{\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"digest\":\"sha256:1\"},{\"name\":\"\","
+         "\"digest\":\"d\"},"
+         "{\"name\":\"b\",\"digest\":\"sha256:2\"}]}",
+         2, NULL, -1},
+        {"{\"containers\":[{\"name\":\"a\",\"dig", 0, NULL, -1},
+        {"{\"reason\":\"RegistryDenied\",\"message\":\"m\",\"retryable\":false}", 0, "RegistryDenied", 0},
+        {"{\"reason\":\"DiskFull\",\"retryable\":true}", 0, "DiskFull", 1},
+        {"{\"reason\":7}", 0, NULL, -1},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        SCOPED_JOB_RESULT struct job_result result = {0};
+        job_result_read(rows[i].text, &result);
+        assert_int_equal(result.images.count, rows[i].images);
+        assert_int_equal(result.retryable, rows[i].retryable);
+        assert_int_equal(result.reason != NULL, rows[i].reason != NULL);
+        if (rows[i].reason)
+            assert_string_equal(result.reason, rows[i].reason);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +459,9 @@ int main(void)
         cmocka_unit_test(only_our_sandbox_as_controller_makes_an_object_ours),
         cmocka_unit_test(a_pod_index_comes_from_the_label_or_the_name),
         cmocka_unit_test(a_pod_is_read_as_far_as_we_look),
+        cmocka_unit_test(a_pod_is_only_an_object_when_no_container_of_it_can_run),
+        cmocka_unit_test(a_job_is_read_as_far_as_we_look),
+        cmocka_unit_test(a_termination_message_gives_what_can_be_understood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -515,6 +515,52 @@ static void nothing_but_a_resume_moves_a_paused_sandbox(void **state) /* K1 */
     done(world);
 }
 
+/* ---- the object of a dead pod ---- */
+
+static void a_dead_pods_object_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct world *world = pausing_and_committed();
+
+    assert_string_equal(pass_sandbox_once(world), "kill() delete(demo-0)");
+    assert_string_equal(pass_sandbox_once(world), "status(Pausing) patch(endpoints)");
+    assert_string_equal(pass_sandbox_once(world), ""); /* its containers may still run */
+    world->now_ms += 2000;
+    kubelet_ends_deleted_pods(world);
+    assert_string_equal(pass_sandbox_once(world), "forget(demo-0)");
+    assert_string_equal(pass_sandbox_once(world), "status(Paused) event(Paused)");
+    done(world);
+}
+
+static void a_pod_with_somebody_elses_finalizer_is_waited_for(void **state)
+{
+    (void)state;
+    struct world *world = pausing_and_committed();
+
+    (void)pass_sandbox_once(world);
+    kubelet_ends_deleted_pods(world);
+    json_object_set_new(json_object_get(first_pod(world), "metadata"), "finalizers",
+                        json_pack("[s]", "node/local"));
+    assert_null(strstr(pass_sandbox_once(world), "forget"));
+    assert_int_equal(json_array_size(world->now.pods), 1);
+    done(world);
+}
+
+static void a_pod_that_does_not_go_is_told_about(void **state)
+{
+    (void)state;
+    struct world *world = pausing_and_committed();
+
+    (void)pass_sandbox_once(world);
+    (void)pass_sandbox_once(world);
+    world->now_ms += 59 * 1000;
+    assert_string_equal(pass_sandbox_once(world), "");
+    world->now_ms += 1 * 1000;
+    assert_string_equal(pass_sandbox_once(world), "event(PodStuckTerminating)");
+    assert_string_equal(phase_of(SANDBOX), "Pausing"); /* nobody knows whether its containers run */
+    done(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +593,9 @@ int main(void)
         cmocka_unit_test(a_renewal_while_pausing_keeps_the_number_of_this_pause),
         cmocka_unit_test(a_snapshot_removed_while_pausing_is_taken_again),
         cmocka_unit_test(nothing_but_a_resume_moves_a_paused_sandbox),
+        cmocka_unit_test(a_dead_pods_object_is_not_waited_for),
+        cmocka_unit_test(a_pod_with_somebody_elses_finalizer_is_waited_for),
+        cmocka_unit_test(a_pod_that_does_not_go_is_told_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,6 +227,35 @@ static void an_ended_pod_is_named_with_its_reason_and_left_alone(void **state) /
     done(world);
 }
 
+static void a_failed_init_container_gives_the_reason(void **state) /* K40 */
+{
+    (void)state;
+    struct world *world = fresh("Succeed");
+
+    kubelet_sets(first_pod(world), "Failed", false, "PodInitializing");
+    json_object_set_new(json_object_get(first_pod(world), "status"), "initContainerStatuses",
+                        json_pack("[{s:s, s:{s:{s:i, s:s}}}, {s:s, s:{s:{s:i, s:s}}}]", "name", "first",
+                                  "state", "terminated", "exitCode", 0, "reason", "Completed", "name",
+                                  "second", "state", "terminated", "exitCode", 1, "reason", "OOMKilled"));
+    (void)pass_sandbox_once(world);
+    assert_string_equal(condition_text(SANDBOX, "PodFailed", "reason"), "OOMKilled");
+    done(world);
+}
+
+static void a_pod_without_a_node_is_told_about(void **state) /* K40 */
+{
+    (void)state;
+    struct world *world = fresh("Pending");
+
+    kubelet_sets(first_pod(world), "Pending", false, NULL);
+    json_array_append_new(json_object_get(json_object_get(first_pod(world), "status"), "conditions"),
+                          json_pack("{s:s, s:s, s:s, s:s}", "type", "PodScheduled", "status", "False",
+                                    "reason", "Unschedulable", "message", "0/1 nodes are available"));
+    assert_non_null(strstr(pass_sandbox_once(world), "event(PodUnschedulable)"));
+    assert_string_equal(phase_of(SANDBOX), "Pending");
+    done(world);
+}
+
 static void failures_are_counted_with_primary_reason_and_sample_pod(void **state)
 {
     (void)state;
@@ -466,6 +495,8 @@ int main(void)
         cmocka_unit_test(what_makes_no_pod_is_told_in_a_condition),
         cmocka_unit_test(the_phase_follows_the_pods),
         cmocka_unit_test(an_ended_pod_is_named_with_its_reason_and_left_alone),
+        cmocka_unit_test(a_failed_init_container_gives_the_reason),
+        cmocka_unit_test(a_pod_without_a_node_is_told_about),
         cmocka_unit_test(failures_are_counted_with_primary_reason_and_sample_pod),
         cmocka_unit_test(the_first_reason_of_a_failure_is_kept),
         cmocka_unit_test(an_unchanged_condition_keeps_its_time),

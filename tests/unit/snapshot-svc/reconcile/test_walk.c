@@ -174,6 +174,10 @@ static const char *kubelet_acts(struct walk *walk)
     struct world *world = &walk->world;
     json_t *pod = first_pod(world);
 
+    if (pod && is_deleting(pod) && chance(walk, 60)) {
+        kubelet_ends_deleted_pods(world);
+        return "kubelet: ends";
+    }
     if (!pod || is_deleting(pod)) {
         kubelet_removes_deleted_pods(world);
         return "kubelet: removes";

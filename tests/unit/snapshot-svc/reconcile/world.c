@@ -314,20 +314,59 @@ void kubelet_sets(json_t *pod, const char *phase, bool ready, const char *waitin
     json_object_set_new(pod, "status", status);
 }
 
+static void containers_end(struct world *world, const json_t *pod)
+{
+    struct agent_commit *holder = holder_of(world, text_at(pod, "metadata.uid"));
+
+    if (holder) /* a dead pod holds nothing */
+        holder->frozen = false;
+    if (holder && holder->state == AGENT_RUNNING && !holder->by_job) {
+        holder->state = AGENT_FAILED;
+        holder->reason = "PodNotFound";
+    }
+}
+
+void kubelet_ends_deleted_pods(struct world *world)
+{
+    char now[RFC3339_SIZE];
+    size_t i;
+    json_t *pod;
+
+    (void)rfc3339_format(world->now_ms / SECOND_MS, now);
+    json_array_foreach(world->now.pods, i, pod)
+    {
+        if (!is_deleting(pod))
+            continue;
+        containers_end(world, pod);
+        kubelet_sets(pod, "Running", false, NULL);
+        json_object_set_new(json_object_get(pod, "status"), "containerStatuses",
+                            json_pack("[{s:s, s:{s:{s:i, s:s}}}]", "name", "main", "state", "terminated",
+                                      "exitCode", 137, "finishedAt", now));
+        touch(world, pod);
+    }
+}
+
+void remove_pod(struct world *world, json_t *pod)
+{
+    size_t i;
+    json_t *each;
+
+    containers_end(world, pod);
+    json_array_foreach(world->now.pods, i, each)
+    {
+        if (each == pod) {
+            json_array_remove(world->now.pods, i);
+            return;
+        }
+    }
+}
+
 void kubelet_removes_deleted_pods(struct world *world)
 {
     for (size_t i = json_array_size(world->now.pods); i-- > 0;) {
         json_t *pod = json_array_get(world->now.pods, i);
-        if (!is_deleting(pod))
-            continue;
-        struct agent_commit *holder = holder_of(world, text_at(pod, "metadata.uid"));
-        if (holder) /* a dead pod holds nothing */
-            holder->frozen = false;
-        if (holder && holder->state == AGENT_RUNNING && !holder->by_job) {
-            holder->state = AGENT_FAILED;
-            holder->reason = "PodNotFound";
-        }
-        json_array_remove(world->now.pods, i);
+        if (is_deleting(pod))
+            remove_pod(world, pod);
     }
 }
 

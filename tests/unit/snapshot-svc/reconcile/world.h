@@ -66,6 +66,7 @@ void user_writes_files(struct world *world);
 
 json_t *kubelet_adds_pod(struct world *world, int index, const char *phase, bool ready);
 void kubelet_sets(json_t *pod, const char *phase, bool ready, const char *waiting_reason);
+void kubelet_ends_deleted_pods(struct world *world); /* their containers; the objects stay */
 void kubelet_removes_deleted_pods(struct world *world);
 
 json_t *snapshot_appears(struct world *world, const char *phase); /* demo-pause of pause 1, owned by demo */
@@ -101,7 +102,7 @@ void world_plan_snapshot(struct world *world, const struct picture *picture, boo
 /* true: all of it went through. Stops at the first failure, or after max actions. */
 bool world_execute(struct world *world, const struct plan *plan, size_t max_actions);
 /* One pass on the current picture; what was planned, as text, borrowed until the next call:
- * "status(Pausing) event(Pausing)", "" for nothing. */
+ * "status(Pausing) event(Pausing)", "" for nothing. "forget(demo-0)" is a DELETE without a grace period. */
 const char *pass_sandbox_once(struct world *world);
 const char *pass_snapshot_once(struct world *world);
 /* Passes, kubelet and agent, until nothing changes any more. */

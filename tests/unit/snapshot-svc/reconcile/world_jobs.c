@@ -359,7 +359,7 @@ static bool snapshot_lives(const struct world *world, const char *uid)
 }
 
 /* A pod that is told to end thaws what it froze, and goes. */
-static void remove_pod(struct world *world, size_t index)
+static void remove_job_pod(struct world *world, size_t index)
 {
     const json_t *pod = json_array_get(world->now.job_pods, index);
     struct agent_commit *commit = NULL;
@@ -393,7 +393,7 @@ static void collect(struct world *world)
     }
     for (size_t i = json_array_size(world->now.job_pods); i-- > 0;)
         if (!job_of(world, json_array_get(world->now.job_pods, i)))
-            remove_pod(world, i);
+            remove_job_pod(world, i);
 }
 
 void job_controller_acts(struct world *world)

@@ -15,6 +15,7 @@ long pod_files(const json_t *pod);
 struct agent_commit *holder_of(struct world *world, const char *pod_uid);
 struct agent_commit *commit_by_key(struct world *world, const char *key);
 void spec_changed(struct world *world, json_t *object);
+void remove_pod(struct world *world, json_t *pod);
 void mark_deleted(struct world *world, json_t *object);
 void remove_finalized(struct world *world);
 void start_commit(struct world *world, const struct action *action);

@@ -332,6 +332,11 @@ static void check_snapshot_law(struct world *world, const json_t *snapshot)
     }
 }
 
+static const json_t *container_state(const json_t *pod)
+{
+    return json_object_get(json_array_get(json_path(pod, "status.containerStatuses"), 0), "state");
+}
+
 static bool execute_delete(struct world *world, const struct action *action)
 {
     json_t *object = find_object(world, action->kind, action->name);
@@ -344,7 +349,12 @@ static bool execute_delete(struct world *world, const struct action *action)
         check_snapshot_law(world, object);
     if (action->kind == KIND_BATCH_SANDBOX)
         world->sandbox_was_deleted = true;
+    const bool forgets = action->kind == KIND_POD && is_deleting(object) && action->grace_s == 0;
+    if (forgets && !json_path(container_state(object), "terminated"))
+        law_broken(world, "a pod's object goes after its containers");
     mark_deleted(world, object);
+    if (forgets)
+        remove_pod(world, object);
     remove_finalized(world);
     return true;
 }
@@ -401,7 +411,11 @@ static void spell(struct strbuf *text, const struct action *action)
         return;
     case ACTION_CREATE:
     case ACTION_DELETE:
-        (void)strbuf_addf(text, "%s(%s)", action->type == ACTION_CREATE ? "create" : "delete", action->name);
+        (void)strbuf_addf(text, "%s(%s)",
+                          action->type == ACTION_CREATE                      ? "create"
+                          : action->kind == KIND_POD && action->grace_s == 0 ? "forget"
+                                                                             : "delete",
+                          action->name);
         return;
     case ACTION_COMMIT:
         (void)strbuf_addf(text, "commit(%s)", action->hold ? "hold" : "thaw");
