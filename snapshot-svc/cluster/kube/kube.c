@@ -9,7 +9,7 @@
 #include "snapshot-svc/cluster/kube/login.h"
 #include "snapshot-svc/cluster/kube/path.h"
 
-enum { QPS = 100, BURST = 200, PAGE_SIZE = 500, RESTARTS_MAX = 3 };
+enum { QPS = 100, BURST = 200, WATCH_MIN_S = 5 * 60, PAGE_SIZE = 500, RESTARTS_MAX = 3 };
 
 static int object_url(const struct kube *kube, enum cluster_kind kind, const char *ns, const char *name,
                       const char *subresource, struct strbuf *url, struct error *err)
@@ -308,6 +308,7 @@ int cluster_kube_open(const struct cluster_kube_options *options, struct cluster
         return -1;
     struct kube *kube = xcalloc(1, sizeof(*kube));
     kube->base.ops = &ops;
+    kube->watch_min_s = options->watch_min_s ? options->watch_min_s : WATCH_MIN_S;
     pthread_mutex_init(&kube->lock, NULL);
     kube->limit = limit_new(options->qps ? options->qps : QPS, options->burst ? options->burst : BURST);
     if (connect_with(kube, login, options->user_agent, err) < 0) {

@@ -27,6 +27,7 @@ struct cluster_kube_options {
     const char *service_account_dir; /* NULL: where kubelet mounts it */
     unsigned qps, burst;             /* 0: 100 and 200 */
     const char *user_agent;          /* NULL: "stasis/<version>" */
+    unsigned watch_min_s;            /* a watch is asked to last so long, or up to twice that; 0: 5 minutes */
 };
 
 /* Reads the login; speaks to nobody yet. *ret_cluster is the caller's: cluster_free() after every watch is freed;

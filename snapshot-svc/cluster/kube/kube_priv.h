@@ -28,6 +28,7 @@ struct kube {
     struct http_mux *mux;
     struct limit *limit;
     struct token *token;
+    unsigned watch_min_s;
 
     pthread_mutex_t lock;                               /* guards everything below */
     struct http_stream *streams[KUBE_IDLE_STREAMS_MAX]; /* connections that watches left behind */

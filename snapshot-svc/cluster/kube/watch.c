@@ -14,10 +14,8 @@
 #include "snapshot-svc/cluster/kube/path.h"
 
 enum {
-    /* The server ends a watch after so long; spread, so that not all informers come back at once. */
-    WATCH_MIN_S = 5 * 60,
-    WATCH_MAX_S = 10 * 60,
-    /* ...and when it does not, we do. A peer that is gone is found out by keepalives much earlier. */
+    /* The server ends a watch when it has lasted as long as we asked for; when it does not, we do. A peer that is gone is
+     * found out by keepalives much earlier. */
     OVERTIME_S = 30,
     EVENT_MAX_BYTES = KUBE_OBJECT_MAX_BYTES,
 };
@@ -59,11 +57,12 @@ static void give_stream_back(struct kube *kube, struct http_stream *stream)
 
 /* ---- opening ---- */
 
-static unsigned random_timeout_s(void)
+/* Spread, so that not all informers come back at once. */
+static unsigned random_timeout_s(unsigned min_s)
 {
     uint32_t roll;
     random_bytes(&roll, sizeof(roll));
-    return WATCH_MIN_S + roll % (WATCH_MAX_S - WATCH_MIN_S + 1);
+    return min_s + roll % (min_s + 1);
 }
 
 static void append_queries(struct strbuf *url, const char *labels, const char *resource_version,
@@ -86,7 +85,7 @@ int kube_watch_open(struct cluster *cluster, enum cluster_kind kind, const char 
 {
     struct kube *kube = kube_of(cluster);
     SCOPED_STRBUF struct strbuf url = STRBUF_INIT;
-    unsigned timeout_s = random_timeout_s();
+    unsigned timeout_s = random_timeout_s(kube->watch_min_s);
 
     (void)strbuf_adds(&url, kube->server);
     if (path_append(&url, kind, ns, NULL, NULL, err) < 0)

@@ -17,3 +17,5 @@ void place_apiserver(const char *verb);
 void place_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Its standard output, without the last line break; the caller frees. */
 char *place_output(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* etcd forgets all versions but the newest. */
+void place_compact_etcd(void);
