@@ -102,6 +102,8 @@ static int fused_create(struct cluster *cluster, enum cluster_kind kind, const c
 {
     json_t *created = NULL;
 
+    if (kind == KIND_JOB && fused(cluster)->refuses_jobs)
+        return error_set(err, ERR_DENIED, "exceeded quota: count/jobs.batch");
     if (moment(cluster, kind, err) < 0 ||
         cluster_create(fused(cluster)->inner, kind, ns, object, &created, err) < 0)
         return -1;

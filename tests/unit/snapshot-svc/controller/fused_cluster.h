@@ -30,6 +30,7 @@ struct fused_cluster {
     struct cluster_ops ops;
     struct cluster *inner; /* borrowed */
     struct fuse *fuse;     /* borrowed */
+    bool refuses_jobs;     /* as a quota does */
 };
 
 void fused_cluster_init(struct fused_cluster *fused, struct cluster *inner, struct fuse *fuse);

@@ -7,6 +7,7 @@
 #include "shared/base/file.h"
 #include "shared/json/json.h"
 #include "shared/metrics/metrics.h"
+#include "snapshot-svc/model/names.h"
 #include "tests/unit/snapshot-svc/controller/kit.h"
 
 enum { PATIENCE_MS = 60 * 1000 };
@@ -57,6 +58,51 @@ static void run_pod(struct kit *kit, const struct object *pod)
                                &err); /* gone again at worst */
 }
 
+/* ---- the Job controller and the kubelet of its pods ---- */
+
+static const char *job_of(const struct object *pod)
+{
+    return json_string_value(json_object_get(json_path(pod->json, "metadata.labels"), LABEL_OF_JOB));
+}
+
+/* The pod ends at once, and its Job with it. */
+static void end_job_pod(struct kit *kit, const struct object *pod, const char *job)
+{
+    struct error err = {0};
+    const bool done = kit->job_exit_code == 0 || strstr(job, "-unpause");
+    SCOPED(json)
+    json_t *status =
+        json_pack("{s:{s:s, s:[{s:s, s:{s:{s:i, s:s}}}]}}", "status", "phase", done ? "Succeeded" : "Failed",
+                  "containerStatuses", "name", "commit", "state", "terminated", "exitCode",
+                  done ? 0 : kit->job_exit_code, "message", strstr(job, "-unpause") ? "" : kit->job_message);
+    SCOPED(json)
+    json_t *job_status = done ? json_pack("{s:{s:i}}", "status", "succeeded", 1)
+                              : json_pack("{s:{s:i}}", "status", "failed", 1);
+
+    (void)cluster_patch_status(kit->local->cluster, KIND_POD, pod->ns, pod->name, status, NULL, NULL, &err);
+    (void)cluster_patch_status(kit->local->cluster, KIND_JOB, pod->ns, job, job_status, NULL, NULL, &err);
+}
+
+static void job_there(void *self, struct object *job)
+{
+    struct kit *kit = self;
+    struct error err = {0};
+    SCOPED(string) char *name = xasprintf("%s-pod", job->name);
+    const json_t *template_ = json_path(job->json, "spec.template");
+    SCOPED(json)
+    json_t *pod = json_pack("{s:s, s:s, s:{s:s, s:O, s:{s:s}, s:[{s:s, s:s, s:s, s:s, s:b}]}, s:O}",
+                            "apiVersion", "v1", "kind", "Pod", "metadata", "name", name, "annotations",
+                            json_path(template_, "metadata.annotations"), "labels", LABEL_OF_JOB, job->name,
+                            "ownerReferences", "apiVersion", "batch/v1", "kind", "Job", "name", job->name,
+                            "uid", job->uid, "controller", 1, "spec", json_object_get(template_, "spec"));
+    SCOPED(json) json_t *created = NULL;
+
+    if (!json_path(job->json, "metadata.deletionTimestamp"))
+        (void)cluster_create(kit->local->cluster, KIND_POD, job->ns, pod, &created,
+                             &err); /* there already at worst */
+    note_change(kit);
+}
+
 static void bury_pod(struct kit *kit, const struct object *pod)
 {
     struct error err = {0};
@@ -64,8 +110,8 @@ static void bury_pod(struct kit *kit, const struct object *pod)
     SCOPED(json) json_t *sandbox = kit_get(kit, KIND_BATCH_SANDBOX, "demo");
     const char *phase = sandbox ? json_path_string(sandbox, "status.phase") : NULL;
 
-    if (phase && strcmp(phase, "Pausing") == 0 && !json_path(sandbox, "metadata.deletionTimestamp") &&
-        !fake_committer_seen(kit->agent).pod_is_killed)
+    if (!kit->runs_jobs && phase && strcmp(phase, "Pausing") == 0 &&
+        !json_path(sandbox, "metadata.deletionTimestamp") && !fake_committer_seen(kit->agent).pod_is_killed)
         break_law(kit, "a pod was deleted for a pause before its processes were killed");
     pthread_mutex_lock(&kit->lock);
     bool stays = kit->pods_keep_their_finalizer;
@@ -81,6 +127,8 @@ static void pod_there(void *self, struct object *pod)
 
     if (json_path(pod->json, "metadata.deletionTimestamp"))
         bury_pod(self, pod);
+    else if (job_of(pod) && (!phase || strcmp(phase, "Pending") == 0))
+        end_job_pod(self, pod, job_of(pod));
     else if (!phase || strcmp(phase, "Pending") == 0)
         run_pod(self, pod);
     note_change(self);
@@ -160,6 +208,19 @@ struct kit *kit_new(void)
     return kit;
 }
 
+static void make_job_informers(struct kit *kit)
+{
+    const struct informer_options jobs = {.cluster = &kit->cluster.cluster, .kind = KIND_JOB};
+    const struct informer_options job_pods = {
+        .cluster = &kit->cluster.cluster, .kind = KIND_POD, .labels = LABEL_JOB_SNAPSHOT};
+    const struct informer_handler handler = {
+        .added = job_there, .updated = object_updated, .deleted = object_there, .self = kit};
+
+    kit->service.informers[KIND_JOB] = informer_new(&jobs);
+    kit->service.job_pods = informer_new(&job_pods);
+    informer_subscribe(kit->service.informers[KIND_JOB], &handler);
+}
+
 static void make_informers(struct kit *kit)
 {
     static const enum cluster_kind kinds[] = {KIND_BATCH_SANDBOX, KIND_SANDBOX_SNAPSHOT, KIND_POD};
@@ -177,6 +238,8 @@ static void make_informers(struct kit *kit)
     informer_subscribe(kit->service.informers[KIND_POD], &pods);
     informer_subscribe(kit->service.informers[KIND_BATCH_SANDBOX], &sandboxes);
     informer_subscribe(kit->service.informers[KIND_SANDBOX_SNAPSHOT], &snapshots);
+    if (kit->runs_jobs)
+        make_job_informers(kit);
 }
 
 void kit_begin(struct kit *kit)
@@ -201,6 +264,10 @@ void kit_begin(struct kit *kit)
     for (size_t kind = 0; kind < KIND_MAX; kind++)
         if (kit->service.informers[kind])
             assert_ok(informer_wait_synced(kit->service.informers[kind], PATIENCE_MS, &err), &err);
+    if (kit->service.job_pods) {
+        assert_ok(informer_start(kit->service.job_pods, &err), &err);
+        assert_ok(informer_wait_synced(kit->service.job_pods, PATIENCE_MS, &err), &err);
+    }
     assert_ok(controller_start(kit->controller, &err), &err);
 }
 
@@ -211,6 +278,7 @@ void kit_end(struct kit *kit)
     controller_stop(kit->controller);
     for (size_t kind = 0; kind < KIND_MAX; kind++)
         informer_free(kit->service.informers[kind]);
+    informer_free(kit->service.job_pods);
     controller_free(kit->controller);
     agents_free(kit->service.agents);
     metrics_free(kit->service.metrics);

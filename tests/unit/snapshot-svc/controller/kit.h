@@ -22,6 +22,11 @@ struct kit {
     struct fuse fuse;
     struct controller_options options; /* for the next process; its texts are the test's */
 
+    /* Set before kit_begin(): Jobs run as well, on this one machine. */
+    bool runs_jobs;
+    const char *job_message; /* what a commit Job's pod leaves in its termination log */
+    int job_exit_code;
+
     /* of the process under way */
     struct fused_cluster cluster;
     struct service service;
