@@ -118,13 +118,17 @@ static int refuse_member(const struct entry *entry, const char *member, const ch
 
 /* ---- cluster ---- */
 
+static bool is_server_url(const char *url)
+{
+    size_t scheme = strncmp(url, "https://", 8) == 0 ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
+    return scheme > 0 && url[scheme] && url[scheme] != '/' && !strpbrk(url, "?#@ ");
+}
+
 static int read_server(const struct entry *entry, struct login *login, struct error *err)
 {
     if (copy_text(entry, "server", &login->server, err) < 0)
         return -1;
-    if (!login->server ||
-        (strncmp(login->server, "https://", 8) != 0 && strncmp(login->server, "http://", 7) != 0) ||
-        strpbrk(login->server, "?#@ "))
+    if (!login->server || !is_server_url(login->server))
         return error_set(err, ERR_INVALID, "%s \"%.60s\": server: want https://host:port", entry->kind,
                          entry->name);
     size_t length = strlen(login->server);

@@ -155,6 +155,8 @@ static void wrong_entries_are_named(void **state)
     } rows[] = {
         {"{}", "{}", "cluster \"home\": server: want https://host:port"},
         {"{server: 'ftp://x'}", "{}", "server: want https://"},
+        {"{server: 'https://'}", "{}", "server: want https://"},
+        {"{server: 'http:///x'}", "{}", "server: want https://"},
         {"{server: 'https://u:p@x'}", "{}", "server: want https://"},
         {"{server: [a]}", "{}", "cluster \"home\": server: want a text"},
         {"{" SERVER ", certificate-authority-data: '!'}", "{}", "certificate-authority-data: want base64"},
