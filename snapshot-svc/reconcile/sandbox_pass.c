@@ -127,8 +127,7 @@ void pass_delete_pod(struct sandbox_pass *pass, const struct pod *pod, int grace
 
     if (!meta_is_deleting(&pod->meta))
         act_delete(&pass->after, object, grace_s);
-    else if (pod_is_only_an_object(pod) &&
-             pod->meta.finalizers.count == 0) /* its finalizers' owners end it */
+    else if (pod_is_only_an_object(pod) && pod->meta.finalizers.count == 0)
         act_delete(&pass->after, object, 0);
 }
 

@@ -155,6 +155,24 @@ static void an_agent_that_does_not_come_fails_the_snapshot_within_a_minute(void 
     done(world);
 }
 
+static void waiting_for_another_commit_does_not_use_up_the_patience_with_the_agent(void **state)
+{
+    (void)state;
+    struct world *world = with_mode(COMMIT_MODE_AGENT);
+    world->agent_ready = false;
+
+    (void)pass_snapshot_once(world);
+    world->now.public_snapshot =
+        json_pack("{s:{s:s, s:s}, s:{s:s}, s:{s:s}}", "metadata", "name", "other", "uid", "uid-other", "spec",
+                  "sandboxName", "demo", "status", "phase", "Committing");
+    assert_string_equal(pass_snapshot_once(world), "status(Pending)");
+    world->now_ms += 90 * SECOND_MS;
+    json_object_set_new(json_object_get(world->now.public_snapshot, "status"), "phase",
+                        json_string("Failed"));
+    assert_string_equal(pass_snapshot_once(world), "status(Pending) event(AgentUnreachable)");
+    done(world);
+}
+
 /* ---- success ---- */
 
 static void a_job_that_succeeded_gives_the_digests(void **state)
@@ -257,7 +275,23 @@ static void a_job_gone_by_its_ttl_is_made_again_and_answers_the_same(void **stat
     done(world);
 }
 
-static void after_a_jobs_commit_the_pod_is_deleted_without_an_agent(void **state)
+static void after_a_jobs_commit_no_agent_is_asked_to_kill(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    (void)pass_snapshot_once(world);
+    user_pauses(world, PAUSE_TRUE);
+    json_object_set_new(json_object_get(world->now.sandbox, "status"), "phase", json_string("Pausing"));
+    const char *plan = pass_sandbox_once(world);
+    assert_non_null(strstr(plan, "delete(demo-0)"));
+    assert_null(strstr(plan, "kill()"));
+    done(world);
+}
+
+static void a_jobs_pause_keeps_the_files(void **state)
 {
     (void)state;
     struct world *world = with_mode(COMMIT_MODE_JOB);
@@ -279,27 +313,55 @@ static void after_a_jobs_commit_the_pod_is_deleted_without_an_agent(void **state
 
 /* ---- whose Job ---- */
 
+/* A Job of our name that succeeded once. */
+static void add_old_job(struct world *world, const char *owner_uid, const char *key)
+{
+    json_array_append_new(
+        world->now.jobs,
+        json_pack("{s:{s:s, s:s, s:s, s:s, s:{s:s}, s:[{s:s, s:s, s:s, s:s, s:b}]}, s:{s:i}}", "metadata",
+                  "name", COMMIT_JOB, "namespace", "default", "uid", "uid-old-job", "resourceVersion", "1",
+                  "annotations", ANNOTATION_COMMIT_KEY, key, "ownerReferences", "apiVersion",
+                  "sandbox.opensandbox.io/v1alpha1", "kind", "SandboxSnapshot", "name", "demo-pause", "uid",
+                  owner_uid, "controller", 1, "status", "succeeded", 1));
+}
+
 static void a_job_of_the_same_name_goes_first(void **state) /* K32 */
 {
     (void)state;
-    static const char *const uids[] = {"uid-of-the-former-snapshot",
-                                       "uid-snap"}; /* the second: of another attempt */
+    static const struct {
+        const char *owner_uid, *key;
+    } rows[] = {
+        {"uid-of-the-former-snapshot", "uid-of-the-former-snapshot.1"},
+        {"uid-of-the-former-snapshot", "uid-snap.1"}, /* it says so */
+        {"uid-snap", "uid-snap.7"},                   /* of another attempt */
+        {"uid-snap", ""},                             /* of another controller */
+    };
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct world *world = with_mode(COMMIT_MODE_JOB);
-        json_array_append_new(world->now.jobs,
-                              json_pack("{s:{s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:s, s:b}]}, s:{s:i}}",
-                                        "metadata", "name", COMMIT_JOB, "namespace", "default", "uid",
-                                        "uid-old-job", "resourceVersion", "1", "ownerReferences",
-                                        "apiVersion", "sandbox.opensandbox.io/v1alpha1", "kind",
-                                        "SandboxSnapshot", "name", "demo-pause", "uid", uids[i], "controller",
-                                        1, "status", "succeeded", 1));
+        add_old_job(world, rows[i].owner_uid, rows[i].key);
         assert_string_equal(pass_snapshot_once(world), "delete(" COMMIT_JOB ")");
         assert_string_equal(pass_snapshot_once(world), ""); /* asked to go already */
         job_controller_acts(world);
         assert_string_equal(pass_snapshot_once(world), BEGIN);
+
+        json_array_clear(world->now.jobs); /* the same, seen while Committing */
+        add_old_job(world, rows[i].owner_uid, rows[i].key);
+        assert_string_equal(pass_snapshot_once(world), "delete(" COMMIT_JOB ")");
         done(world);
     }
+}
+
+static void a_pod_of_a_job_that_is_gone_is_waited_for(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    json_array_clear(world->now.jobs);
+    assert_string_equal(pass_snapshot_once(world), "");
+    json_object_set_new(json_object_get(SNAPSHOT, "status"), "phase", json_string("Pending"));
+    assert_string_equal(pass_snapshot_once(world), "");
+    done(world);
 }
 
 static void an_old_copy_of_the_snapshot_does_not_remove_its_own_job(void **state)
@@ -437,6 +499,139 @@ static void a_job_that_nobody_ends_is_given_up(void **state)
     done(world);
 }
 
+/* A failed pod of the Job, besides the world's own. */
+static json_t *add_failed_pod(struct world *world, const char *created, const char *message)
+{
+    json_t *pod = json_deep_copy(first_job_pod(world));
+
+    json_object_set_new(json_object_get(pod, "metadata"), "creationTimestamp", json_string(created));
+    json_object_set_new(pod, "status",
+                        json_pack("{s:s, s:[{s:s, s:{s:{s:i, s:s}}}]}", "phase", "Failed",
+                                  "containerStatuses", "name", "commit", "state", "terminated", "exitCode", 1,
+                                  "message", message));
+    json_array_append_new(world->now.job_pods, pod);
+    return pod;
+}
+
+static void fail_job(struct world *world, int failed)
+{
+    json_object_set_new(json_array_get(world->now.jobs, 0), "status",
+                        json_pack("{s:i, s:[{s:s, s:s, s:s}]}", "failed", failed, "conditions", "type",
+                                  "Failed", "status", "True", "message", "says the Job controller"));
+}
+
+#define WHY(REASON) "{\"reason\":\"" REASON "\",\"message\":\"why\",\"retryable\":true}"
+
+static void the_newest_pod_tells_why(void **state)
+{
+    (void)state;
+    struct world *world = with_job();
+
+    (void)add_failed_pod(world, "2030-03-17T17:47:00Z", WHY("First"));
+    (void)add_failed_pod(world, "2030-03-17T17:48:00Z", WHY("Last"));
+    (void)add_failed_pod(world, "2030-03-17T17:47:30Z", WHY("Second"));
+    json_array_remove(world->now.job_pods, 0);
+    fail_job(world, 3);
+    assert_string_equal(pass_snapshot_once(world), ASK " status(Failed) event(JobFailed)");
+    assert_string_equal(condition_text(SNAPSHOT, "Failed", "message"), "Last: why");
+    done(world);
+}
+
+static void a_pod_that_is_counted_but_not_seen_may_have_left_something_frozen(void **state)
+{
+    (void)state;
+    struct world *world = with_job();
+
+    (void)add_failed_pod(world, "2030-03-17T17:47:00Z", WHY("First"));
+    json_array_remove(world->now.job_pods, 0);
+    fail_job(world, 2);
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(stopping(world), "First: why");
+    assert_string_equal(pass_snapshot_once(world), ASK);
+    done(world);
+}
+
+static void the_runtimes_words_and_the_pods_reason_are_told_when_the_program_said_nothing(void **state)
+{
+    (void)state;
+    struct world *world = with_job();
+    (void)add_failed_pod(world, "2030-03-17T17:47:00Z", "exec: no such file");
+    json_array_remove(world->now.job_pods, 0);
+    fail_job(world, 1);
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(stopping(world), "exec: no such file");
+    done(world);
+
+    world = with_job();
+    json_object_set_new(
+        add_failed_pod(world, "2030-03-17T17:47:00Z", ""), "status",
+        json_pack("{s:s, s:s, s:s}", "phase", "Failed", "reason", "Evicted", "message", "disk"));
+    json_array_remove(world->now.job_pods, 0);
+    fail_job(world, 1);
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(stopping(world), "Evicted: disk");
+    done(world);
+}
+
+static void a_crash_after_the_decision_to_stop_still_stops(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+    SCOPED_PLAN struct plan plan = PLAN_INIT;
+
+    job_pods_end(world, JOB_END_FOR_GOOD);
+    world_plan_snapshot(world, &world->now, false, &plan);
+    assert_false(world_execute(world, &plan, 1));
+    assert_string_equal(pass_snapshot_once(world), "delete(" COMMIT_JOB ")");
+    done(world);
+}
+
+static void the_pods_of_a_stopped_job_are_waited_for_but_not_for_ever(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    fail_job(world, 0);
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(pass_snapshot_once(world), "");
+    world->now_ms += 120 * SECOND_MS; /* its node is lost */
+    assert_string_equal(pass_snapshot_once(world), ASK);
+    done(world);
+}
+
+static void a_job_that_succeeds_while_it_is_stopped_has_succeeded(void **state)
+{
+    (void)state;
+    struct world *world = with_running_job();
+
+    world->now_ms += world->config.commit_timeout_ms + 31 * SECOND_MS;
+    SCOPED_PLAN struct plan plan = PLAN_INIT;
+    world_plan_snapshot(world, &world->now, false, &plan);
+    assert_false(world_execute(world, &plan, 1));
+    job_pods_end(world, JOB_END_SUCCESS);
+    job_controller_acts(world);
+    assert_string_equal(pass_snapshot_once(world), "status(Succeed) event(JobSucceeded)");
+    assert_string_not_equal(digest_of(SNAPSHOT), "");
+    done(world);
+}
+
+static void an_unpause_job_in_trouble_is_waited_for_when_something_may_be_frozen(void **state)
+{
+    (void)state;
+    struct world *world = with_dead_job();
+
+    (void)pass_snapshot_once(world);
+    assert_string_equal(pass_snapshot_once(world), ASK);
+    job_controller_acts(world);
+    size_t last = json_array_size(world->now.job_pods) - 1;
+    json_object_set_new(json_array_get(world->now.job_pods, last), "status",
+                        json_pack("{s:s, s:[{s:s, s:{s:{s:s}}}]}", "phase", "Pending", "containerStatuses",
+                                  "name", "commit", "state", "waiting", "reason",
+                                  "CreateContainerConfigError"));
+    assert_string_equal(pass_snapshot_once(world), "");
+    done(world);
+}
+
 /* ---- Jobs that do not start (K19) ---- */
 
 static void a_pod_that_cannot_start_says_so_at_once_and_fails_in_time(void **state)
@@ -531,6 +726,23 @@ static void a_pod_that_starts_after_all_commits(void **state)
     done(world);
 }
 
+static void a_pod_on_its_way_out_is_no_trouble_and_neither_is_the_pause_between_two_tries(void **state)
+{
+    (void)state;
+    struct world *world = with_job();
+
+    job_pods_wait(world, "InvalidImageName");
+    json_object_set_new(json_object_get(first_job_pod(world), "metadata"), "deletionTimestamp",
+                        json_string("2030-03-17T17:46:40Z"));
+    assert_string_equal(pass_snapshot_once(world), "");
+    json_array_clear(world->now.job_pods);
+    json_object_set_new(json_object_get(json_array_get(world->now.jobs, 0), "status"), "failed",
+                        json_integer(1));
+    world->now_ms += 90 * SECOND_MS;
+    assert_string_equal(pass_snapshot_once(world), "");
+    done(world);
+}
+
 static void a_job_that_the_cluster_refuses_fails_the_snapshot_with_its_words(void **state)
 {
     (void)state;
@@ -617,12 +829,23 @@ int main(void)
         cmocka_unit_test(without_an_agent_a_job_commits_after_ten_seconds),
         cmocka_unit_test(an_agent_that_is_updated_meanwhile_commits),
         cmocka_unit_test(an_agent_that_does_not_come_fails_the_snapshot_within_a_minute),
+        cmocka_unit_test(waiting_for_another_commit_does_not_use_up_the_patience_with_the_agent),
         cmocka_unit_test(a_job_that_succeeded_gives_the_digests),
         cmocka_unit_test(a_result_that_cannot_be_read_leaves_the_tag),
         cmocka_unit_test(a_success_waits_for_the_pod_that_tells_it),
         cmocka_unit_test(a_success_whose_pod_is_gone_is_still_one),
         cmocka_unit_test(a_job_gone_by_its_ttl_is_made_again_and_answers_the_same),
-        cmocka_unit_test(after_a_jobs_commit_the_pod_is_deleted_without_an_agent),
+        cmocka_unit_test(after_a_jobs_commit_no_agent_is_asked_to_kill),
+        cmocka_unit_test(a_jobs_pause_keeps_the_files),
+        cmocka_unit_test(a_pod_of_a_job_that_is_gone_is_waited_for),
+        cmocka_unit_test(the_newest_pod_tells_why),
+        cmocka_unit_test(a_pod_that_is_counted_but_not_seen_may_have_left_something_frozen),
+        cmocka_unit_test(the_runtimes_words_and_the_pods_reason_are_told_when_the_program_said_nothing),
+        cmocka_unit_test(a_crash_after_the_decision_to_stop_still_stops),
+        cmocka_unit_test(the_pods_of_a_stopped_job_are_waited_for_but_not_for_ever),
+        cmocka_unit_test(a_job_that_succeeds_while_it_is_stopped_has_succeeded),
+        cmocka_unit_test(an_unpause_job_in_trouble_is_waited_for_when_something_may_be_frozen),
+        cmocka_unit_test(a_pod_on_its_way_out_is_no_trouble_and_neither_is_the_pause_between_two_tries),
         cmocka_unit_test(a_job_of_the_same_name_goes_first),
         cmocka_unit_test(an_old_copy_of_the_snapshot_does_not_remove_its_own_job),
         cmocka_unit_test(a_crash_before_the_job_is_made_is_healed_by_the_next_pass),
