@@ -243,6 +243,9 @@ static int unpause(const struct job *job, struct error *err)
 
     if (job_unpause(job, containerd, &thawed, err) < 0)
         return -1;
+    SCOPED(string) char *finished = job_finished_message(job);
+    if (finished)
+        write_message(job, finished);
     jobs_sweep(job->state_parent, containerd);
     (void)printf("{\"thawed\":%u}\n", thawed);
     return 0;

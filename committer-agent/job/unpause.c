@@ -4,6 +4,7 @@
 
 #include "committer-agent/containerd/containers.h"
 #include "committer-agent/containerd/freeze.h"
+#include "committer-agent/job/result.h"
 #include "committer-agent/job/sweep.h"
 #include "shared/base/alloc.h"
 #include "shared/base/file.h"
@@ -140,4 +141,31 @@ int job_unpause(const struct job *job, struct containerd *containerd, unsigned *
         return -1;
     *ret_thawed = before > after ? before - after : 0;
     return 0;
+}
+
+static char *message_of(const struct journal_record *record)
+{
+    SCOPED(memory) struct commit_result *results = xcalloc(record->count + 1, sizeof(*results));
+    size_t count = 0;
+
+    for (size_t i = 0; i < record->count; i++)
+        if (record->containers[i].digest) /* the others were frozen only */
+            results[count++] = (struct commit_result){.container = record->containers[i].name,
+                                                      .image = record->containers[i].image,
+                                                      .digest = record->containers[i].digest};
+    return count ? job_success_message(results, count) : NULL;
+}
+
+char *job_finished_message(const struct job *job)
+{
+    SCOPED(string) char *dir = xasprintf("%s/%s", job->state_parent, job->key);
+    SCOPED_JOB_RECORDS struct job_records records = {0};
+    struct error ignored; /* then nobody knows */
+
+    if (job_records_read(dir, &records, &ignored) < 0)
+        return NULL;
+    for (size_t i = 0; i < records.count; i++)
+        if (records.items[i]->stage == STAGE_KILLED && strcmp(records.items[i]->key, job->key) == 0)
+            return message_of(records.items[i]);
+    return NULL;
 }

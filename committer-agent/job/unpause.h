@@ -9,3 +9,7 @@
  * on such a commit, and did not end in time. */
 int job_unpause(const struct job *job, struct containerd *containerd, unsigned *ret_thawed,
                 struct error *err);
+
+/* The message of a success, when the key's commit killed its pod: then all was done, and only its end was not told. NULL: it did not,
+ * or the result fits into no message. The caller frees. */
+char *job_finished_message(const struct job *job);

@@ -372,9 +372,11 @@ unpause_leaves_the_dead_alone()
 {
     pod_start unpause-killed
     commit kill
+    local result=$MESSAGE
     job thaw unpause "$POD" default main-box
     want status 0 "$STATUS"
     want output '{"thawed":0}' "$OUT"
+    want 'the result, for whoever missed it' "$result" "$MESSAGE"
     nothing_acknowledged_is_lost
     pod_remove
 }
