@@ -179,7 +179,7 @@ static void job_updated(void *self, struct object *old, struct object *object)
 static bool may_wait_for_agent(const struct object *snapshot)
 {
     const enum snapshot_phase phase = snapshot_phase_parse(json_path_string(snapshot->json, "status.phase"));
-    return phase == SNAPSHOT_PENDING || phase == SNAPSHOT_PHASE_NONE;
+    return phase == SNAPSHOT_PENDING || phase == SNAPSHOT_PHASE_NONE || phase == SNAPSHOT_COMMITTING;
 }
 
 void wake_for_agent(void *self, const char *node)

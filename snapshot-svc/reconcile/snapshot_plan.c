@@ -308,6 +308,25 @@ static void store_progress(struct snapshot_pass *pass, const struct commit_progr
     snapshot_write_status(pass);
 }
 
+/* true: told. Once, not by each pass: the phase of the progress remembers it. */
+static bool agent_is_away(struct snapshot_pass *pass)
+{
+    static const char waiting[] = "WaitingForAgent";
+    const char *node = pass->status.source_node_name;
+
+    if (pass->seen->agent_ready)
+        return false;
+    if (pass->status.progress.phase && strcmp(pass->status.progress.phase, waiting) == 0)
+        return true;
+    SCOPED(string)
+    char *message =
+        xasprintf("node %s has no committer-agent that is ready: the commit goes on when it is back", node);
+    snapshot_set_text(&pass->status.progress.phase, waiting);
+    snapshot_write_status(pass);
+    act_event(pass->plan, pass->self, true, "AgentUnreachable", message);
+    return true;
+}
+
 /* Thaws before it says Failed: after that nobody would come back for the pod. An agent that stays away is not waited for for ever. */
 static void give_up(struct snapshot_pass *pass, const char *message)
 {
@@ -322,7 +341,8 @@ static void running_step(struct snapshot_pass *pass)
 
     if (pass->now_ms < last_ms) {
         plan_requeue_at(pass->plan, last_ms);
-        store_progress(pass, &pass->seen->commit->progress);
+        if (!agent_is_away(pass))
+            store_progress(pass, &pass->seen->commit->progress);
         return;
     }
     /* The agent ends a commit at its timeout itself. One that does not answers for nothing any more. */
@@ -387,6 +407,7 @@ static void committing_step(struct snapshot_pass *pass)
     switch (commit_state(pass->seen)) {
     case COMMIT_UNKNOWN:
     case COMMIT_STATE_MAX:
+        (void)agent_is_away(pass); /* asked all the same: it may come any moment */
         plan_commit(pass, status->source_pod_name, snapshot_is_hold(pass));
         return;
     case COMMIT_RUNNING:

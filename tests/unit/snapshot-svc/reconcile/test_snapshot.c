@@ -431,6 +431,23 @@ static void a_commit_of_an_earlier_controllers_job_starts_again(void **state)
     done(world);
 }
 
+static void an_agent_that_goes_in_the_middle_is_told_about_once_and_waited_for(void **state)
+{
+    (void)state;
+    struct world *world = committing();
+
+    world->agent_ready = false;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) event(AgentUnreachable)");
+    assert_string_equal(text_at(SNAPSHOT, "status.progress.phase"), "WaitingForAgent");
+    assert_string_equal(pass_snapshot_once(world), "");
+    process_restarts(world);
+    assert_string_equal(pass_snapshot_once(world), "commit(hold)");
+    world->agent_ready = true;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing)");
+    assert_string_equal(text_at(SNAPSHOT, "status.progress.phase"), "Pushing");
+    done(world);
+}
+
 /* ---- final ---- */
 
 static void a_final_phase_is_never_left(void **state)
@@ -529,6 +546,7 @@ int main(void)
         cmocka_unit_test(an_agent_that_stays_away_does_not_keep_a_commit_for_ever),
         cmocka_unit_test(after_a_long_outage_the_agent_is_asked_before_giving_up),
         cmocka_unit_test(a_commit_of_an_earlier_controllers_job_starts_again),
+        cmocka_unit_test(an_agent_that_goes_in_the_middle_is_told_about_once_and_waited_for),
         cmocka_unit_test(a_final_phase_is_never_left),
         cmocka_unit_test(a_deletion_in_the_middle_of_a_commit_thaws_first),
         cmocka_unit_test(a_deletion_while_the_pod_is_held_thaws_it),
