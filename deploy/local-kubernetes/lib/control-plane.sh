@@ -19,6 +19,9 @@ etcd_command()
         --initial-cluster single=http://127.0.0.1:0)
 }
 
+# On by default from v1.21: finished Jobs go by themselves.
+LATER_FEATURES=--feature-gates=TTLAfterFinished=true
+
 kube_apiserver_command()
 {
     local pki=$1 etcd_port=$2 address=$3 port=$4 services=$5
@@ -32,7 +35,7 @@ kube_apiserver_command()
         "--service-account-issuer=$SERVICE_ACCOUNT_ISSUER" "--service-account-key-file=$pki/sa.pub"
         "--service-account-signing-key-file=$pki/sa.key" --authorization-mode=Node,RBAC --allow-privileged=true
         --enable-admission-plugins=NodeRestriction --max-requests-inflight=2000 --max-mutating-requests-inflight=1000
-        --profiling=false "$@")
+        --profiling=false "$LATER_FEATURES" "$@")
 }
 
 kube_controller_manager_command()
@@ -41,7 +44,7 @@ kube_controller_manager_command()
     shift 2
     COMMAND=("$KUBERNETES_BIN/kube-controller-manager" "--kubeconfig=$kubeconfig" "--root-ca-file=$pki/ca.crt"
         "--service-account-private-key-file=$pki/sa.key" --use-service-account-credentials --leader-elect=false
-        --bind-address=127.0.0.1 --kube-api-qps=500 --kube-api-burst=1000 "$@")
+        --bind-address=127.0.0.1 --kube-api-qps=500 --kube-api-burst=1000 "$LATER_FEATURES" "$@")
 }
 
 kube_scheduler_command()

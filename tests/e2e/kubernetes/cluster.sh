@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # cluster.sh - the cluster that the Kubernetes tests share: a real one, with Stasis installed by its chart from its images.
 #
-#   cluster.sh up DIR BIN [--set NAME=VALUE ...]    starts it, builds the images from BIN, installs; what is there is kept
-#   cluster.sh install DIR BIN [--set ...]          only the images and the chart again
+#   cluster.sh up DIR BIN [--set NAME=VALUE ...]    starts a new one, builds the images from BIN, installs
+#   cluster.sh install DIR BIN [--set ...]          only the images and the chart again, and restarts the pods
 #   cluster.sh down DIR                             all of it goes
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
@@ -16,6 +16,7 @@ shift 2
 # on the nodes already.
 cluster_up()
 {
+    deploy/local-kubernetes/down --dir "$dir" # what an interrupted run left
     deploy/local-kubernetes/up --nodes 2 --dir "$dir" --registry-auth
 }
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/clock.h"
 #include "shared/json/json.h"
 #include "tests/unit/snapshot-svc/cluster/kube/kube_kit.h"
 #include "tests/unit/snapshot-svc/cluster/port_kit.h"
@@ -185,13 +186,20 @@ static void a_stop_interrupts_a_silent_watch_from_another_thread(void **state)
     struct kube_kit *kit = *state;
 
     for (size_t i = 0; i < 2; i++) {
+        struct diary diary = {0};
+        /* on a connection that was there: curl's timers of a new one would wake it before long */
+        api_expects(kit->api, WATCH, STREAM("\n", .ends = true));
+        (void)watch(kit, &diary);
         api_expects(kit->api, "GET " PODS "?limit",
                     ANSWER(200, "{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[]}"));
         api_expects(kit->api, WATCH, silences[i]);
         struct watcher *watcher = watcher_start(kit->cluster, KIND_POD, "ns", NULL);
-        api_await_requests(kit->api, 2 * (i + 1));
+        api_await_requests(kit->api, 3 * (i + 1));
+        int64_t stopped_at_ms = clock_monotonic_ms();
         cluster_watch_stop(kit->cluster, watcher->watch);
         assert_end(watcher_wait_end(watcher), ERR_CANCELLED, "");
+        assert_true(clock_monotonic_ms() - stopped_at_ms <
+                    3000); /* curl by itself would wake after five seconds */
         watcher_stop(watcher);
     }
 }
