@@ -8,6 +8,7 @@
 
 #include "committer-agent/containerd/cgroup.h"
 #include "shared/base/alloc.h"
+#include "shared/base/backoff.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 
@@ -72,9 +73,10 @@ static int pause_and_look(struct containerd *containerd, const char *id, struct 
     return await_frozen(containerd, id, err);
 }
 
-int container_freeze(struct containerd *containerd, const char *container_id, struct frozen *ret_frozen,
-                     struct error *err)
+/* -1: it runs, and err tells why. */
+static int freeze_running(struct containerd *containerd, const char *container_id, struct error *err)
 {
+    struct error thawing = {0};
     struct task task;
 
     if (task_get(containerd, container_id, &task, err) < 0) {
@@ -84,12 +86,34 @@ int container_freeze(struct containerd *containerd, const char *container_id, st
     }
     if (refuse_unless_running(&task, container_id, err) < 0)
         return -1;
-    if (pause_and_look(containerd, container_id, err) < 0) {
-        struct error thawing = {0};
-        if (container_thaw(containerd, container_id, &thawing) < 0)
-            log_failure(LOG_ERROR, "cannot thaw a container whose freezing failed", &thawing,
-                        log_str("container", container_id));
-        return freeze_failed(err, container_id);
+    if (pause_and_look(containerd, container_id, err) == 0)
+        return 0;
+    if (container_thaw(containerd, container_id, &thawing) < 0)
+        log_failure(LOG_ERROR, "cannot thaw a container whose freezing failed", &thawing,
+                    log_str("container", container_id));
+    return freeze_failed(err, container_id);
+}
+
+/* runc gives the v1 freezer a number of tries, and on a busy machine they are not enough ("unable to freeze"). It has
+ * thawed it again then, and nothing is lost by asking anew. */
+static bool is_runtimes_refusal(const struct error *err)
+{
+    return err->code == ERR_INTERNAL || err->code == ERR_UNAVAILABLE;
+}
+
+int container_freeze(struct containerd *containerd, const char *container_id, struct frozen *ret_frozen,
+                     struct error *err)
+{
+    const int64_t deadline_ms = clock_monotonic_ms() + FREEZE_TIMEOUT_MS;
+    struct backoff backoff = {.first_ms = 20, .max_ms = 1000};
+
+    while (freeze_running(containerd, container_id, err) < 0) {
+        const int64_t delay_ms = backoff_next_ms(&backoff);
+        if (!is_runtimes_refusal(err) || clock_monotonic_ms() + delay_ms >= deadline_ms)
+            return -1;
+        log_emit_error(LOG_DEBUG, "freezing is tried again", err, NULL, 0);
+        error_clear(err);
+        (void)poll(NULL, 0, (int)delay_ms); /* woken early by a signal is fine */
     }
     *ret_frozen = (struct frozen){.containerd = containerd, .container_id = xstrdup(container_id)};
     return 0;

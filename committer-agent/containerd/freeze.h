@@ -1,8 +1,9 @@
 /* containerd/freeze.h - a container that stands still, and the ways out of it.
  *
- *   container_freeze   -> FROZEN   Tasks.Pause, then seen to be so: the task is PAUSED and the cgroup says
- * frozen container_thaw     -> runs on container_kill_frozen          SIGKILL to every process while none of
- * them can run: none ever runs again. cgroup v1: they die when somebody thaws; v2: at once, still frozen.
+ *   container_freeze       -> frozen: Tasks.Pause, then seen to be so (the task is PAUSED and the cgroup says so)
+ *   container_thaw         -> it runs
+ *   container_kill_frozen  -> SIGKILL to every process while none of them can run: none ever runs again. cgroup v1: they
+ *                             die when somebody thaws; v2: at once, still frozen
  *
  * Freezing is a debt that outlives this process (containerd keeps it): the caller journals it before it
  * freezes. A guard for the debt inside one process:
@@ -21,7 +22,8 @@ struct frozen {
 
 /* Freezes a running container. *ret_frozen thaws it unless it is kept.
  * ERR_PRECONDITION, ContainerNotRunning: it is not running; ERR_PRECONDITION, FreezeFailed: it is frozen already by
- * somebody else, or did not come to rest within FREEZE_TIMEOUT_MS (then it is thawed again). */
+ * somebody else, or did not come to rest within FREEZE_TIMEOUT_MS (then it is thawed
+ * again). What the runtime refuses is asked again for as long. */
 int container_freeze(struct containerd *containerd, const char *container_id, struct frozen *ret_frozen,
                      struct error *err);
 #define FREEZE_TIMEOUT_MS 10000
