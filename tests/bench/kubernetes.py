@@ -64,6 +64,7 @@ class Story:
         self.cluster = cluster
         self.changed = threading.Condition()
         self.moments = collections.defaultdict(dict)
+        self.failures = {}
         self.watch(GROUP + namespace + "/batchsandboxes", self.sandbox)
         self.watch(GROUP + namespace + "/sandboxsnapshots", self.snapshot)
         self.watch(f"/api/v1/namespaces/{namespace}/pods", self.pod)
@@ -89,6 +90,9 @@ class Story:
             tell(event["type"], event["object"])
 
     def sandbox(self, _, sandbox):
+        for condition in sandbox.get("status", {}).get("conditions", []):
+            if condition["type"] in ("PauseFailed", "ResumeFailed", "PodFailed"):
+                self.failures[sandbox["metadata"]["name"]] = f'{condition["type"]}: {condition["message"]}'
         self.note(sandbox["metadata"]["name"], sandbox.get("status", {}).get("phase"))
 
     def snapshot(self, _, snapshot):
@@ -111,6 +115,8 @@ class Story:
         deadline = time.monotonic() + PATIENCE_S
         with self.changed:
             while missing := [n for n in names if what not in self.moments[n]]:
+                if failed := {n: self.failures[n] for n in names if n in self.failures}:
+                    raise SystemExit(f"{len(failed)} sandboxes failed: {failed}")
                 if not self.changed.wait(deadline - time.monotonic()) and time.monotonic() > deadline:
                     raise SystemExit(f"{len(missing)} sandboxes are not {what} after {PATIENCE_S} s: {missing[:5]}")
 

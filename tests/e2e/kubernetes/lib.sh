@@ -19,7 +19,7 @@ kube_begin()
 {
     local name=$1
     eval "$("$LOCAL_KUBERNETES/env" --dir "$2")" || exit 1
-    REGISTRY=$STASIS_REGISTRY IMAGE=$KUBE_IMAGE NS=e2e-$name
+    REGISTRY=$STASIS_REGISTRY IMAGE=$KUBE_IMAGE NS=e2e-$name-$$ # an earlier one may still be going
     E2E_DIR=$(mktemp -d "/tmp/e2e-$name.XXXXXX") || exit 1
     trap kube_end EXIT
     trap 'exit 130' INT TERM
