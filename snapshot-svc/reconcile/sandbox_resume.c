@@ -15,6 +15,9 @@
 #include "snapshot-svc/model/names.h"
 #include "snapshot-svc/reconcile/restore.h"
 
+/* The kubelet pulls again after 10 s, and a little later at first. */
+enum { SECOND_PULL_MS = 15 * 1000 };
+
 static void resume_start(struct sandbox_pass *pass)
 {
     pass_clear_condition(pass, CONDITION_RESUME_FAILED);
@@ -90,11 +93,45 @@ static void resume_done(struct sandbox_pass *pass)
         act_delete(&pass->after, pass_snapshot(pass), -1);
 }
 
+/* Until when the kubelet may still be about to pull again, Unix ms; 0: it has had its second try, or the failure is no pull. */
+static int64_t pulls_again_until(const struct sandbox_pass *pass)
+{
+    const struct pod_health *health = &pass->health;
+    const char *reason = health->primary_reason;
+    int64_t until_ms = 0;
+
+    if (!reason || (strcmp(reason, "ErrImagePull") != 0 && strcmp(reason, "ImagePullBackOff") != 0))
+        return 0;
+    for (int32_t i = 0; i < health->total; i++) {
+        const struct object_meta *meta = &health->pods[i].pod->meta;
+        if (!meta_is_deleting(meta) && meta->created_ms + SECOND_PULL_MS > until_ms)
+            until_ms = meta->created_ms + SECOND_PULL_MS;
+    }
+    return until_ms > pass->now_ms ? until_ms : 0;
+}
+
+/* The first pull of a pod may fail for a reason that is gone by the second: the kubelet has not seen the pull Secret yet, a
+ * registry restarts. So the reason is told at once, and the resume fails when it fails again. */
+static void follow_failing_pods(struct sandbox_pass *pass)
+{
+    const int64_t until_ms = pulls_again_until(pass);
+    SCOPED(string) char *message = NULL;
+
+    if (until_ms == 0) {
+        resume_failed(pass);
+        return;
+    }
+    (void)pass_failure(pass, true, &message);
+    pass_enter(pass, SANDBOX_RESUMING);
+    pass_event(pass, true, "ImagePullRetry", message);
+    plan_requeue_at(&pass->after, until_ms);
+}
+
 static void follow_pods(struct sandbox_pass *pass)
 {
     switch (pass_phase_of_pods(pass)) {
     case SANDBOX_FAILED:
-        resume_failed(pass);
+        follow_failing_pods(pass);
         return;
     case SANDBOX_SUCCEED:
         resume_done(pass);

@@ -404,6 +404,28 @@ static void a_retry_on_an_old_copy_of_the_sandbox_deletes_nothing(void **state)
     done(world);
 }
 
+/* The kubelet may not have seen the pull Secret yet when it pulls for the first time. */
+static void a_first_pull_that_fails_is_told_but_only_the_second_fails_the_resume(void **state)
+{
+    (void)state;
+    struct world *world = resuming_with_pod("Pending", false, "ErrImagePull");
+    char created[RFC3339_SIZE];
+
+    json_object_set_new(json_object_get(first_pod(world), "metadata"), "creationTimestamp",
+                        json_string(rfc3339_format(world->now_ms / 1000, created)));
+    assert_non_null(strstr(pass_sandbox_once(world), "event(ImagePullRetry)"));
+    assert_string_equal(phase_of(SANDBOX), "Resuming");
+    assert_false(has_condition(SANDBOX, "ResumeFailed"));
+    world->now_ms += 14 * 1000;
+    (void)pass_sandbox_once(world);
+    assert_string_equal(phase_of(SANDBOX), "Resuming");
+    world->now_ms += 1000;
+    (void)pass_sandbox_once(world);
+    assert_string_equal(phase_of(SANDBOX), "Failed");
+    assert_string_equal(condition_text(SANDBOX, "ResumeFailed", "reason"), "ErrImagePull");
+    done(world);
+}
+
 static void a_pod_that_recovers_completes_the_failed_resume(void **state) /* K6 */
 {
     (void)state;
@@ -552,6 +574,7 @@ int main(void)
         cmocka_unit_test(a_tampered_image_fails_the_resume_and_retains_the_snapshot),
         cmocka_unit_test(a_retry_from_failed_replaces_the_broken_pod),
         cmocka_unit_test(a_retry_on_an_old_copy_of_the_sandbox_deletes_nothing),
+        cmocka_unit_test(a_first_pull_that_fails_is_told_but_only_the_second_fails_the_resume),
         cmocka_unit_test(a_pod_that_recovers_completes_the_failed_resume),
         cmocka_unit_test(a_pause_of_a_failed_resume_does_not_drop_the_only_good_snapshot),
         cmocka_unit_test(a_pause_asked_for_while_resuming_is_executed_after_succeed),
