@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/clock.h"
 #include "snapshot-svc/model/names.h"
 
 #define SNAPSHOT (world->now.snapshot)
