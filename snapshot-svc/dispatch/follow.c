@@ -6,6 +6,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
+#include "shared/rpc/tls.h"
 #include "snapshot-svc/dispatch/dispatcher_priv.h"
 
 enum { STREAM_GRACE_MS = 20 * 1000 }; /* for the agent to tell of its own timeout before we hang up */
@@ -260,9 +261,10 @@ static bool is_worth_another_try(const struct error *err)
     switch (err->code) {
     case ERR_INVALID:
     case ERR_EXISTS:
-    case ERR_DENIED:
     case ERR_UNSUPPORTED:
         return false;
+    case ERR_DENIED:
+        return rpc_tls_refused(err); /* the two sides may be in the middle of a change of certificates */
     case ERR_PRECONDITION:
         return strcmp(err->reason, "CommitSuperseded") == 0;
     case ERR_NONE:

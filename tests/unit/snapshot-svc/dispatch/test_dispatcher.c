@@ -3,6 +3,7 @@
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/rpc/tls.h"
 
 /* ---- outcomes ---- */
 
@@ -216,6 +217,22 @@ static void a_refused_request_fails_at_once(void **state)
         follow(fixture, key, SOON_MS);
         assert_fails_with(fixture, key, "CommitRefused");
         assert_int_equal(fake_committer_seen(fixture->agent).commit_calls, i + 1);
+    }
+}
+
+/* A CA is renewed on one side before the other: both ends are as willing as before, a moment later. */
+static void a_peer_that_is_not_trusted_yet_is_asked_again(void **state)
+{
+    static const char *const reasons[] = {RPC_PEER_NOT_TRUSTED, RPC_ROLE_NOT_ALLOWED};
+    struct fixture *fixture = *state;
+
+    fake_committer_plans(fixture->agent, FAKE_SUCCEEDS);
+    for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+        SCOPED(string) char *key = xasprintf("uid-%u.1", i);
+        fake_committer_refuses(fixture->agent, 2, ERR_DENIED, reasons[i]);
+        follow_on_pod(fixture, key, key, SOON_MS);
+        assert_succeeds(fixture, key);
+        assert_int_equal(fake_committer_seen(fixture->agent).commit_calls, 3 * (i + 1));
     }
 }
 
@@ -480,6 +497,7 @@ int main(void)
         WITH_AGENT(a_node_that_stays_full_fails_with_its_reason),
         WITH_AGENT(a_late_attach_still_gets_the_outcome),
         WITH_AGENT(a_refused_request_fails_at_once),
+        WITH_AGENT(a_peer_that_is_not_trusted_yet_is_asked_again),
         WITH_AGENT(progress_is_told_at_most_once_in_a_while_and_the_last_is_not_lost),
         WITH_AGENT(the_view_has_the_newest_progress),
         WITH_AGENT(a_held_pod_is_killed_and_asking_again_is_fine),
