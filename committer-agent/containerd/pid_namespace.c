@@ -50,7 +50,7 @@ static bool has_one_number(const char *status)
 int containerd_check_pids(struct containerd *containerd, struct error *err)
 {
     SCOPED_STRBUF struct strbuf status = STRBUF_INIT;
-    pid_t peer;
+    pid_t peer = 0;
 
     if (peer_of(containerd->socket, &peer, err) < 0)
         return -1;

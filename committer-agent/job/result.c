@@ -100,6 +100,7 @@ int job_message_write(const char *path, const char *message, struct error *err)
         return error_sys(err, errno, "termination log %s", path);
     if ((size_t)written == length)
         return 0;
-    (void)ftruncate(fd, 0); /* best effort: none is better than half of one */
+    if (ftruncate(fd, 0) < 0) /* none is better than half of one */
+        return error_sys(err, errno, "termination log %s, which holds half a message now", path);
     return error_set(err, ERR_EXHAUSTED, "termination log %s took %zd of %zu bytes", path, written, length);
 }
