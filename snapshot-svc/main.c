@@ -15,9 +15,12 @@ int main(int argc, char **argv)
     signals_block();
     if (settings_load(&settings, argc, argv, &outcome, &err) < 0) {
         (void)fprintf(stderr, "snapshot-svc: %s\n", err.text);
+        settings_done(&settings);
         return EXIT_USAGE;
     }
-    if (outcome == CONFIG_EXIT_OK || snapshot_serve(&settings, &err) == 0)
+    int result = outcome == CONFIG_EXIT_OK ? 0 : snapshot_serve(&settings, &err);
+    settings_done(&settings);
+    if (result == 0)
         return 0;
     log_emit_error(LOG_ERROR, "cannot serve", &err, NULL, 0);
     return err.code == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;

@@ -54,8 +54,8 @@ static const struct config_option options[] = {
      "kubernetes: who commits: agent (the DaemonSet), job (a Job for each commit), auto (a Job where a node has no agent).",
      false},
     {"image-committer-image", NULL, CONFIG_STRING, AT(committer_image), "image-committer:dev", "kubernetes: image of commit Jobs.", false},
-    {"job-image-pull-secret", NULL, CONFIG_STRING, AT(job_pull_secret), "",
-     "kubernetes: Secret in the sandbox's namespace that commit Jobs pull their image with; empty adds none.", false},
+    {"job-image-pull-secret", NULL, CONFIG_LIST, AT(job_pull_secrets), NULL,
+     "kubernetes: Secret in the sandbox's namespace that commit Jobs pull their image with; may be given more than once.", false},
     {"containerd-socket-path", NULL, CONFIG_STRING, AT(containerd_socket), "/var/run/containerd/containerd.sock",
      "kubernetes: containerd's socket on the nodes, for commit Jobs.", false},
     {"containerd-root", NULL, CONFIG_STRING, AT(containerd_root), "/var/lib/containerd",
@@ -186,4 +186,9 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
         return -1;
     settings->commit_timeout_ms -= settings->commit_timeout_ms % 1000; /* the contract counts whole seconds */
     return default_names(settings, err);
+}
+
+void settings_done(struct settings *settings)
+{
+    config_list_done(&settings->job_pull_secrets);
 }

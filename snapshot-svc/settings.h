@@ -23,7 +23,8 @@ struct settings {
     const char *snapshot_registry, *snapshot_push_secret, *resume_pull_secret;
     bool snapshot_registry_insecure;
     int64_t commit_timeout_ms, shutdown_grace_ms;
-    const char *commit_mode_name, *committer_image, *job_pull_secret, *containerd_socket, *containerd_root;
+    const char *commit_mode_name, *committer_image, *containerd_socket, *containerd_root;
+    struct config_list job_pull_secrets;
     const char *concurrency;
     const char *health_address, *metrics_address;
     const char *log_level_name, *log_format_name;
@@ -38,3 +39,5 @@ struct settings {
 /* Reads argv (config_load), checks what spans members, and sets the logging up. */
 int settings_load(struct settings *settings, int argc, char **argv, enum config_outcome *ret_outcome,
                   struct error *err);
+/* Also after a load that failed. */
+void settings_done(struct settings *settings);

@@ -150,16 +150,27 @@ static json_t *container_of(const struct job_request *request, json_t *args, jso
                      "args", args, "env", env, "volumeMounts", "securityContext", security_context());
 }
 
+static json_t *pull_secrets_of(const struct commit_job_config *config)
+{
+    json_t *secrets = json_array();
+
+    for (size_t i = 0; i < config->image_pull_secret_count; i++)
+        if (*config->image_pull_secrets[i])
+            json_array_append_new(secrets, json_pack("{s:s}", "name", config->image_pull_secrets[i]));
+    return secrets;
+}
+
 static json_t *pod_spec_of(const struct job_request *request)
 {
-    const char *pull_secret = request->config->job.image_pull_secret;
+    json_t *pull_secrets = pull_secrets_of(&request->config->job);
     json_t *spec =
         json_pack("{s:s, s:b, s:b, s:o, s:[{s:s}], s:[], s:[]}", "restartPolicy", "Never", "hostPID", 1,
                   "automountServiceAccountToken", 0, "affinity", on_node(request->source->source_node_name),
                   "tolerations", "operator", "Exists", "volumes", "containers");
 
-    if (pull_secret && *pull_secret)
-        json_object_set_new(spec, "imagePullSecrets", json_pack("[{s:s}]", "name", pull_secret));
+    if (json_array_size(pull_secrets) > 0)
+        json_object_set(spec, "imagePullSecrets", pull_secrets);
+    json_decref(pull_secrets);
     return spec;
 }
 

@@ -29,9 +29,11 @@ enum commit_mode {
     COMMIT_MODE_MAX
 };
 
-struct commit_job_config {         /* contract §9.1; only read unless the mode is COMMIT_MODE_AGENT */
-    const char *image;             /* --image-committer-image */
-    const char *image_pull_secret; /* name in the sandbox's namespace; NULL or "": none */
+/* Contract §9.1; only read unless the mode is COMMIT_MODE_AGENT. */
+struct commit_job_config {
+    const char *image;                     /* --image-committer-image */
+    const char *const *image_pull_secrets; /* names in the sandbox's namespace; "" is none */
+    size_t image_pull_secret_count;
     const char *containerd_socket; /* paths on the node */
     const char *containerd_root;
     bool registry_insecure;

@@ -51,7 +51,7 @@ static const char *const snapshot_text =
 static const char *const commit_text =
     "{'apiVersion':'batch/v1','kind':'Job'," METADATA("demo-pause-commit") ",'spec':{'backoffLimit':3,"
     "'ttlSecondsAfterFinished':300,'activeDeadlineSeconds':600,'template':{'metadata':{" LABELS "},'spec':{" POD ","
-    "'imagePullSecrets':[{'name':'pull'}],'containers':[{" CONTAINER ",'args':['demo-0','ns',"
+    "'imagePullSecrets':[{'name':'pull'},{'name':'mirror'}],'containers':[{" CONTAINER ",'args':['demo-0','ns',"
     "'main:reg:5000/a/demo-main:snap-gen1','side:reg:5000/a/demo-side:snap-gen1'],'env':[" ENV ","
     "{'name':'SNAPSHOT_REGISTRY_INSECURE','value':'true'},{'name':'STASIS_COMMIT_HOLD','value':'kill'}],"
     "'volumeMounts':[" MOUNTS ",{'name':'containerd-root','mountPath':'/var/lib/containerd','readOnly':true},"
@@ -63,7 +63,7 @@ static const char *const commit_text =
 static const char *const unpause_text =
     "{'apiVersion':'batch/v1','kind':'Job'," METADATA("demo-pause-unpause") ",'spec':{'backoffLimit':0,"
     "'ttlSecondsAfterFinished':300,'activeDeadlineSeconds':600,'template':{'metadata':{" LABELS "},'spec':{" POD ","
-    "'imagePullSecrets':[{'name':'pull'}],'containers':[{" CONTAINER ",'args':['unpause','demo-0','ns','main','side'],"
+    "'imagePullSecrets':[{'name':'pull'},{'name':'mirror'}],'containers':[{" CONTAINER ",'args':['unpause','demo-0','ns','main','side'],"
     "'env':[" ENV "],'volumeMounts':[" MOUNTS "]}],'volumes':[" VOLUMES "]}}}}";
 /* clang-format on */
 
@@ -100,10 +100,13 @@ static struct sandboxsnapshot *snapshot_named(const char *name)
     return &snapshot;
 }
 
+static const char *const pull_secrets[] = {"pull", "", "mirror"};
+
 static const struct reconcile_config config = {.snapshot_push_secret = "push",
                                                .commit_timeout_ms = 600999,
                                                .job = {.image = "committer:1",
-                                                       .image_pull_secret = "pull",
+                                                       .image_pull_secrets = pull_secrets,
+                                                       .image_pull_secret_count = 3,
                                                        .containerd_socket = "/run/k3s/containerd.sock",
                                                        .containerd_root = "/var/lib/containerd",
                                                        .registry_insecure = true}};
@@ -139,7 +142,8 @@ static void what_is_not_configured_is_not_there(void **state)
 {
     (void)state;
     struct reconcile_config bare = config;
-    bare.snapshot_push_secret = bare.job.image_pull_secret = "";
+    bare.snapshot_push_secret = "";
+    bare.job.image_pull_secret_count = 0;
     bare.job.registry_insecure = false;
     struct sandboxsnapshot *snapshot = snapshot_named("demo-pause");
     struct job_request request = request_for(snapshot, &bare);

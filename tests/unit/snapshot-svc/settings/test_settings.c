@@ -76,6 +76,22 @@ static void every_flag_of_the_contract_is_accepted(void **state)
     assert_string_equal(settings.metrics_address, ":9443");
 }
 
+/* The chart gives the flag once for each of its imagePullSecrets. */
+static void commit_jobs_may_pull_with_several_secrets(void **state)
+{
+    struct settings settings;
+    struct error err = {0};
+
+    (void)state;
+    assert_ok(load("--job-image-pull-secret=cred --job-image-pull-secret=mirror", &settings, &err), &err);
+    assert_int_equal(settings.job_pull_secrets.count, 2);
+    assert_string_equal(settings.job_pull_secrets.items[0], "cred");
+    assert_string_equal(settings.job_pull_secrets.items[1], "mirror");
+    settings_done(&settings);
+    assert_ok(load("", &settings, &err), &err);
+    assert_int_equal(settings.job_pull_secrets.count, 0);
+}
+
 static void the_commit_timeout_counts_whole_seconds(void **state)
 {
     struct settings settings;
@@ -163,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_starts_without_any_flag),
         cmocka_unit_test(every_flag_of_the_contract_is_accepted),
+        cmocka_unit_test(commit_jobs_may_pull_with_several_secrets),
         cmocka_unit_test(the_commit_timeout_counts_whole_seconds),
         cmocka_unit_test(bad_flags_are_refused_and_named),
         cmocka_unit_test(concurrency_names_controllers_and_keeps_the_others),
