@@ -52,10 +52,20 @@ static json_t *common_env(const struct job_request *request)
     return env;
 }
 
+static int64_t timeout_s(const struct job_request *request)
+{
+    const int64_t seconds = request->config->commit_timeout_ms / 1000;
+    return seconds > 0 ? seconds : 1;
+}
+
+/* The Job's deadline is minded by the cluster, which may have lost the node: so the program minds the time as well, and nothing is
+ * killed on that node after the snapshot was given up. */
 static json_t *commit_env(const struct job_request *request)
 {
+    SCOPED(string) char *timeout = xasprintf("%llds", (long long)timeout_s(request));
     json_t *env = common_env(request);
 
+    add_env(env, "STASIS_COMMIT_TIMEOUT", timeout);
     if (request->config->job.registry_insecure)
         add_env(env, "SNAPSHOT_REGISTRY_INSECURE", "true");
     add_env(env, "STASIS_COMMIT_HOLD", request->hold ? "kill" : "thaw");
@@ -179,16 +189,13 @@ static json_t *pod_spec_of(const struct job_request *request)
 static json_t *job_of(const struct job_request *request, const char *name, int backoff_limit,
                       json_t *pod_spec)
 {
-    const int64_t deadline_s = request->config->commit_timeout_ms / 1000;
-
-    return json_pack("{s:s, s:s, s:{s:s, s:s, s:o, s:o, s:o}, s:{s:i, s:i, s:I, s:{s:{s:o, s:o}, s:o}}}",
-                     "apiVersion", "batch/v1", "kind", "Job", "metadata", "name", name, "namespace",
-                     request->snapshot->meta.ns, "labels", labels_of(request), "annotations",
-                     annotations_of(request), "ownerReferences",
-                     owner_references_to_snapshot(&request->snapshot->meta), "spec", "backoffLimit",
-                     backoff_limit, "ttlSecondsAfterFinished", TTL_S, "activeDeadlineSeconds",
-                     (json_int_t)(deadline_s > 0 ? deadline_s : 1), "template", "metadata", "labels",
-                     labels_of(request), "annotations", annotations_of(request), "spec", pod_spec);
+    return json_pack(
+        "{s:s, s:s, s:{s:s, s:s, s:o, s:o, s:o}, s:{s:i, s:i, s:I, s:{s:{s:o, s:o}, s:o}}}", "apiVersion",
+        "batch/v1", "kind", "Job", "metadata", "name", name, "namespace", request->snapshot->meta.ns,
+        "labels", labels_of(request), "annotations", annotations_of(request), "ownerReferences",
+        owner_references_to_snapshot(&request->snapshot->meta), "spec", "backoffLimit", backoff_limit,
+        "ttlSecondsAfterFinished", TTL_S, "activeDeadlineSeconds", (json_int_t)timeout_s(request), "template",
+        "metadata", "labels", labels_of(request), "annotations", annotations_of(request), "spec", pod_spec);
 }
 
 json_t *job_build_commit(const struct job_request *request)

@@ -53,6 +53,7 @@ static const char *const commit_text =
     "'ttlSecondsAfterFinished':300,'activeDeadlineSeconds':600,'template':{'metadata':{" LABELS "},'spec':{" POD ","
     "'imagePullSecrets':[{'name':'pull'},{'name':'mirror'}],'containers':[{" CONTAINER ",'args':['demo-0','ns',"
     "'main:reg:5000/a/demo-main:snap-gen1','side:reg:5000/a/demo-side:snap-gen1'],'env':[" ENV ","
+    "{'name':'STASIS_COMMIT_TIMEOUT','value':'600s'},"
     "{'name':'SNAPSHOT_REGISTRY_INSECURE','value':'true'},{'name':'STASIS_COMMIT_HOLD','value':'kill'}],"
     "'volumeMounts':[" MOUNTS ",{'name':'containerd-root','mountPath':'/var/lib/containerd','readOnly':true},"
     "{'name':'registry-creds','mountPath':'/var/run/opensandbox/registry','readOnly':true}]}],"
