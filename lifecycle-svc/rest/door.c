@@ -87,7 +87,9 @@ static void log_answer(const struct rest_call *call, int status, int64_t elapsed
     LOG_SCOPE(log_str("request_id", call->request_id), log_str("method", http_method(call->exchange)),
               log_str("route", route), log_str("sandbox", id), log_i64("status", status),
               log_i64("elapsed_ms", elapsed_ms));
-    if (err->code == ERR_NONE)
+    if (err->code == ERR_NONE && call->match.route && call->match.route->probe)
+        log_debug("request answered", log_str("door", "rest"));
+    else if (err->code == ERR_NONE)
         log_info("request answered", log_str("door", "rest"));
     else
         log_failure(status >= 500 ? LOG_WARN : LOG_INFO, "request refused", err, log_str("door", "rest"));

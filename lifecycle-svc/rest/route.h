@@ -16,6 +16,7 @@ struct route {
     const char *pattern; /* "/sandboxes/{}/pause"; "{}" is one segment, a last "*" any rest */
     rest_fn *handle;
     bool root_only; /* not under /v1 */
+    bool probe;     /* asked every few seconds for as long as we live: its answers are logged at debug */
 };
 
 enum { ROUTE_MAX_PARAMS = 2 };

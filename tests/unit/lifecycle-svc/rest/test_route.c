@@ -82,10 +82,18 @@ static void only_these_paths_need_no_key(void **state)
         assert_false(path_is_public(guarded[i]));
 }
 
+static void only_the_probe_of_health_is_quiet_in_the_log(void **state)
+{
+    (void)state;
+    for (const struct route *route = rest_routes; route->pattern; route++)
+        assert_int_equal(route->probe, strcmp(route->pattern, "/health") == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_path_finds_its_route_or_none),
+        cmocka_unit_test(only_the_probe_of_health_is_quiet_in_the_log),
         cmocka_unit_test(only_these_paths_need_no_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
