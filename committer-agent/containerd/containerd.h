@@ -1,12 +1,16 @@
 /* containerd/containerd.h - a connection to a containerd: what all calls of this folder share.
  *
- *   containers.h  the containers of a pod          tasks.h   freeze, thaw, processes      freeze.h  the
- * guards around it snapshots.h   mounts, parents; overlay.h       images.h  content.h  leases.h  diff.h
- * events.h
+ *   containers.h   the containers of a pod           snapshots.h   mounts and parents of a file system
+ *   frozen_by.h    who froze one                     overlay.h     what the mounts say about the writable layer
+ *   freeze.h       freezing, with its guards         images.h      names of images
+ *   tasks.h        a container's processes           content.h     blobs
+ *   processes.h    one process more                  diff.h        containerd's own differ
+ *   cgroup.h       what the kernel says of them      leases.h      what keeps new blobs from the collector
+ *   events.h       containers and tasks, as they come and go
  *
- * Errors carry the code of containerd's answer; where committer.proto has a word for the failure, the call's
- * comment names the reason. A containerd that is away or still starting is ERR_UNAVAILABLE. Every unary call
- * ends within a limit of its own. Threads: one connection serves any number of them. */
+ * Errors carry the code of containerd's answer; where committer.proto has a word for the failure, the call's comment
+ * names the reason. A containerd that is away or still starting is ERR_UNAVAILABLE. Every unary call ends within a
+ * limit of its own. Threads: one connection serves any number of them. */
 #pragma once
 
 #include <stdbool.h>
