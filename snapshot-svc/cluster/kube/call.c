@@ -75,15 +75,23 @@ static int64_t retry_at_ms(const struct http_response *answer)
     return clock_monotonic_ms() + (delay_ms > RETRY_AFTER_MIN_MS ? delay_ms : RETRY_AFTER_MIN_MS);
 }
 
+/* Many pauses at once make as many events as a third of all calls. What people read must not hold up what sandboxes
+ * wait for. */
+static struct limit *limit_of(const struct kube *kube, enum cluster_kind kind)
+{
+    return kind == KIND_EVENT ? kube->event_limit : kube->limit;
+}
+
 int kube_call(struct kube *kube, const struct kube_call *call, const char *url,
               struct http_response *ret_answer, struct error *err)
 {
     SCOPED(string) char *body = call->body ? json_text(call->body) : NULL;
+    struct limit *limit = limit_of(kube, call->what.kind);
     int64_t give_up_at_ms = clock_monotonic_ms() + KUBE_CALL_BUDGET_MS;
 
     for (;;) {
         SCOPED_KUBE_ANSWER struct http_response answer = {0};
-        if (limit_wait(kube->limit, KUBE_CALL_BUDGET_MS, err) < 0 ||
+        if (limit_wait(limit, KUBE_CALL_BUDGET_MS, err) < 0 ||
             exchange(kube, call, url, body, &answer, err) < 0)
             return -1;
         if (answer.status / 100 == 2) {
@@ -94,7 +102,7 @@ int kube_call(struct kube *kube, const struct kube_call *call, const char *url,
         int64_t again_at_ms = retry_at_ms(&answer);
         if (again_at_ms == 0 || again_at_ms > give_up_at_ms)
             return status_error(answer.status, answer.body.bytes, answer.body.length, &call->what, err);
-        if (limit_sleep_until(kube->limit, again_at_ms, err) < 0)
+        if (limit_sleep_until(limit, again_at_ms, err) < 0)
             return -1;
     }
 }

@@ -233,13 +233,14 @@ static void kube_free(struct cluster *cluster)
 {
     struct kube *kube = kube_of(cluster);
 
-    if (kube->limit)
-        limit_close(kube->limit);
+    limit_close(kube->limit);
+    limit_close(kube->event_limit);
     http_mux_free(kube->mux);
     for (size_t i = 0; i < kube->stream_count; i++)
         http_stream_free(kube->streams[i]);
     http_peer_free(kube->peer);
     limit_free(kube->limit);
+    limit_free(kube->event_limit);
     token_free(kube->token);
     pthread_mutex_destroy(&kube->lock);
     free(kube->host);
@@ -310,7 +311,9 @@ int cluster_kube_open(const struct cluster_kube_options *options, struct cluster
     kube->base.ops = &ops;
     kube->watch_min_s = options->watch_min_s ? options->watch_min_s : WATCH_MIN_S;
     pthread_mutex_init(&kube->lock, NULL);
-    kube->limit = limit_new(options->qps ? options->qps : QPS, options->burst ? options->burst : BURST);
+    const unsigned qps = options->qps ? options->qps : QPS, burst = options->burst ? options->burst : BURST;
+    kube->limit = limit_new(qps, burst);
+    kube->event_limit = limit_new(qps, burst);
     if (connect_with(kube, login, options->user_agent, err) < 0) {
         kube_free(&kube->base);
         return -1;

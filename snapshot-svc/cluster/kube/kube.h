@@ -6,9 +6,10 @@
  * Connections: all calls of all threads share one (HTTP/2; see shared/http/mux.h). Each watch has its own, kept for the
  * next watch: a handler that is slow stops nobody else.
  *
- * Calls: qps and burst bound them together, first come first served; watches do not count. 429 and 503 with Retry-After
- * are waited for and tried again within KUBE_CALL_BUDGET_MS. Nothing else is tried again here: a write whose answer was
- * lost (ERR_UNAVAILABLE, ERR_TIMEOUT) may have happened, and its caller looks before it acts again.
+ * Calls: qps and burst bound them together, first come first served; calls on Events have as much again for themselves,
+ * so that nothing else waits for them; watches do not count. 429 and 503 with Retry-After are waited for and tried again
+ * within KUBE_CALL_BUDGET_MS. Nothing else is tried again here: a write whose answer was lost (ERR_UNAVAILABLE,
+ * ERR_TIMEOUT) may have happened, and its caller looks before it acts again.
  *
  * Objects: metadata.managedFields is left out. An object that we cannot read (an integer beyond 64 bits, say) is
  * missing from lists and watches, with a warning in the log, so that nobody's object hides those of others.
@@ -25,7 +26,7 @@
 struct cluster_kube_options {
     const char *kubeconfig;          /* NULL: the pod's service account */
     const char *service_account_dir; /* NULL: where kubelet mounts it */
-    unsigned qps, burst;             /* 0: 100 and 200 */
+    unsigned qps, burst;             /* 0: 100 and 200; Events have as much again */
     const char *user_agent;          /* NULL: "stasis/<version>" */
     unsigned watch_min_s;            /* a watch is asked to last so long, or up to twice that; 0: 5 minutes */
 };

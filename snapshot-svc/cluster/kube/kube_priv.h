@@ -27,6 +27,7 @@ struct kube {
     struct http_peer *peer;
     struct http_mux *mux;
     struct limit *limit;
+    struct limit *event_limit; /* of calls on Events */
     struct token *token;
     unsigned watch_min_s;
 

@@ -33,21 +33,33 @@ static void write_kubeconfig(struct kube_kit *kit, const char *path)
     assert_ok(file_write_atomic(path, text, strlen(text), 0600, &err));
 }
 
+static void open_cluster(struct kube_kit *kit, unsigned qps, unsigned burst)
+{
+    SCOPED(string) char *path = xasprintf("%s/config", kit->folder);
+    const struct cluster_kube_options options = {.kubeconfig = path, .qps = qps, .burst = burst};
+    struct error err = {0};
+
+    write_kubeconfig(kit, path);
+    assert_ok(cluster_kube_open(&options, &kit->cluster, &err));
+    (void)unlink(path); /* read once */
+}
+
+void kube_kit_limit(struct kube_kit *kit, unsigned qps, unsigned burst)
+{
+    cluster_free(kit->cluster);
+    open_cluster(kit, qps, burst);
+}
+
 int kube_kit_setup(void **state)
 {
     struct kube_kit *kit = xcalloc(1, sizeof(*kit));
-    struct error err = {0};
 
     strcpy(kit->folder, "/tmp/stasis-kube-XXXXXX");
     assert_non_null(mkdtemp(kit->folder));
     snprintf(kit->token_file, sizeof(kit->token_file), "%s/token", kit->folder);
     kube_kit_write_token(kit, KIT_TOKEN "\n");
     kit->api = api_start();
-    SCOPED(string) char *path = xasprintf("%s/config", kit->folder);
-    write_kubeconfig(kit, path);
-    const struct cluster_kube_options options = {.kubeconfig = path};
-    assert_ok(cluster_kube_open(&options, &kit->cluster, &err));
-    (void)unlink(path); /* read once */
+    open_cluster(kit, 0, 0);
     *state = kit;
     return 0;
 }

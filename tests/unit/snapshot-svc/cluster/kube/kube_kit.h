@@ -16,4 +16,6 @@ struct kube_kit {
 int kube_kit_setup(void **state);
 int kube_kit_teardown(void **state);
 
+/* Another cluster in the place of the first, with these limits. */
+void kube_kit_limit(struct kube_kit *kit, unsigned qps, unsigned burst);
 void kube_kit_write_token(struct kube_kit *kit, const char *token);

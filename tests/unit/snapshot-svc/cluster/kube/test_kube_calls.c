@@ -174,6 +174,49 @@ static void who_says_no_time_or_too_long_a_time_is_not_asked_again(void **state)
     }
 }
 
+/* ---- our own limits ---- */
+
+static int create_event(struct kube_kit *kit, struct error *err)
+{
+    SCOPED(json)
+    json_t *event = quoted("{'metadata': {'name': 'e', 'namespace': 'ns'},"
+                           " 'involvedObject': {'kind': 'Pod', 'namespace': 'ns', 'name': 'a'}}");
+    return cluster_create(kit->cluster, KIND_EVENT, "ns", event, NULL, err);
+}
+
+static void no_other_call_waits_for_events(void **state)
+{
+    enum { BURST = 10 };
+    struct kube_kit *kit = *state;
+    struct error err = {0};
+    int64_t before_ms = clock_monotonic_ms();
+
+    kube_kit_limit(kit, 1, BURST);
+    for (int i = 0; i < BURST; i++) {
+        api_expects(kit->api, "POST /api/v1/namespaces/ns/events HTTP", ANSWER(201, "{}"));
+        assert_ok(create_event(kit, &err));
+    }
+    for (int i = 0; i < BURST; i++) {
+        api_expects(kit->api, "GET " PODS "/a HTTP", ANSWER(200, POD));
+        assert_ok(get_pod(kit, &err));
+    }
+    assert_true(clock_monotonic_ms() - before_ms < 8000); /* ten seconds of waiting, had they one limit */
+}
+
+static void events_have_a_limit_too(void **state)
+{
+    struct kube_kit *kit = *state;
+    struct error err = {0};
+    int64_t before_ms = clock_monotonic_ms();
+
+    kube_kit_limit(kit, 10, 1);
+    for (int i = 0; i < 3; i++) {
+        api_expects(kit->api, "POST /api/v1/namespaces/ns/events HTTP", ANSWER(201, "{}"));
+        assert_ok(create_event(kit, &err));
+    }
+    assert_true(clock_monotonic_ms() - before_ms >= 199); /* two intervals of 100 ms, and a rounding */
+}
+
 /* ---- an end while calls are under way ---- */
 
 static void *get_and_tell(void *arg)
@@ -324,6 +367,8 @@ int main(void)
         TEST(an_answer_beyond_every_object_is_refused),
         TEST(a_busy_server_is_asked_again_when_it_says),
         TEST(who_says_no_time_or_too_long_a_time_is_not_asked_again),
+        TEST(no_other_call_waits_for_events),
+        TEST(events_have_a_limit_too),
         TEST(closing_ends_calls_that_wait_for_an_answer),
         TEST(a_list_is_read_page_by_page),
         TEST(a_list_that_expired_on_its_way_starts_over),
