@@ -2,174 +2,196 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <uthash.h>
+#include <time.h>
+#include <utlist.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
-#include "shared/base/ids.h"
-#include "shared/base/utf8.h"
-#include "shared/json/json.h"
 #include "shared/log/log.h"
+#include "snapshot-svc/recorder/poster.h"
 
-enum {
-    REMEMBERED_MAX = 1024, /* events whose next occurrence is counted instead of added */
-    MESSAGE_MAX = 1024,    /* the API server's limit */
-    NAME_MAX_LENGTH = 200, /* of the object, inside the event's 253 */
-};
-
-struct remembered {
-    char *what; /* subject, type, reason and message */
-    char *event;
-    json_int_t count;
-    UT_hash_handle hh;
-};
+enum { DRAIN_MS = 2000 /* so that what was told just before a stop is not lost */ };
 
 struct recorder {
-    struct cluster *cluster; /* set once */
-    pthread_mutex_t lock;    /* guards what follows; the least recently posted one comes first */
-    struct remembered *remembered;
+    struct poster *poster; /* the recorder's thread only */
+
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t work;  /* for the thread: a posting, or the end */
+    pthread_cond_t idle;  /* for who flushes */
+    struct posting *queue;
+    unsigned length;
+    uint64_t dropped; /* since the queue was empty */
+    bool posting;     /* one is in the thread's hands */
+    bool closing;
+    bool started;
+    pthread_t thread;
 };
 
-struct recorder *recorder_new(struct cluster *cluster)
-{
-    struct recorder *recorder = xcalloc(1, sizeof(*recorder));
+/* ---- the recorder's thread ---- */
 
-    recorder->cluster = cluster;
-    pthread_mutex_init(&recorder->lock, NULL);
-    return recorder;
+/* With the lock held. */
+static struct posting *take_oldest(struct recorder *recorder)
+{
+    struct posting *oldest = recorder->queue;
+
+    DL_DELETE(recorder->queue, oldest);
+    recorder->length--;
+    return oldest;
 }
 
-static void forget(struct recorder *recorder, struct remembered *remembered)
+/* Waits for one. NULL: it is the end. */
+static struct posting *next_posting(struct recorder *recorder)
 {
-    HASH_DEL(recorder->remembered, remembered);
-    free(remembered->what);
-    free(remembered->event);
-    free(remembered);
-}
-
-void recorder_free(struct recorder *recorder)
-{
-    struct remembered *remembered, *next;
-
-    if (!recorder)
-        return;
-    HASH_ITER(hh, recorder->remembered, remembered, next)
-    {
-        forget(recorder, remembered);
-    }
-    pthread_mutex_destroy(&recorder->lock);
-    free(recorder);
-}
-
-/* ---- what was posted before ---- */
-
-/* The name of the event to count up, the caller's, and its new count; NULL: there is none. */
-static char *count_up(struct recorder *recorder, const char *what, json_int_t *ret_count)
-{
-    struct remembered *remembered;
-    char *event = NULL;
+    struct posting *next = NULL;
 
     pthread_mutex_lock(&recorder->lock);
-    HASH_FIND_STR(recorder->remembered, what, remembered);
-    if (remembered) {
-        event = xstrdup(remembered->event);
-        *ret_count = ++remembered->count;
-        HASH_DEL(recorder->remembered, remembered); /* and back in at the end */
-        HASH_ADD_KEYPTR(hh, recorder->remembered, remembered->what, strlen(remembered->what), remembered);
+    while (!recorder->queue && !recorder->closing)
+        pthread_cond_wait(&recorder->work, &recorder->lock);
+    if (recorder->queue) {
+        next = take_oldest(recorder);
+        recorder->posting = true;
     }
     pthread_mutex_unlock(&recorder->lock);
-    return event;
+    return next;
 }
 
-static void remember(struct recorder *recorder, const char *what, const char *event)
+static void note_told(struct recorder *recorder)
 {
-    struct remembered *remembered;
+    uint64_t dropped = 0;
 
     pthread_mutex_lock(&recorder->lock);
-    HASH_FIND_STR(recorder->remembered, what, remembered);
-    if (remembered)
-        forget(recorder, remembered);
-    if (HASH_COUNT(recorder->remembered) >= REMEMBERED_MAX)
-        forget(recorder, recorder->remembered);
-    remembered = xcalloc(1, sizeof(*remembered));
-    remembered->what = xstrdup(what);
-    remembered->event = xstrdup(event);
-    remembered->count = 1;
-    HASH_ADD_KEYPTR(hh, recorder->remembered, remembered->what, strlen(remembered->what), remembered);
+    recorder->posting = false;
+    if (!recorder->queue) {
+        dropped = recorder->dropped;
+        recorder->dropped = 0;
+        pthread_cond_broadcast(&recorder->idle);
+    }
     pthread_mutex_unlock(&recorder->lock);
+    if (dropped > 0)
+        log_info("no event waits any more", log_u64("dropped", dropped));
+}
+
+static void *tell_all(void *arg)
+{
+    struct recorder *recorder = arg;
+    struct posting *posting;
+
+    while ((posting = next_posting(recorder))) {
+        poster_post(recorder->poster, posting);
+        posting_free(posting);
+        note_told(recorder);
+    }
+    return NULL;
 }
 
 /* ---- posting ---- */
 
-static json_t *event_object(const struct event_subject *subject, const char *event, bool warning,
-                            const char *reason, const char *message)
+/* With the lock held. 0, or why there is no thread: then the next post tries again. */
+static int wake_thread(struct recorder *recorder)
 {
-    const struct cluster_kind_info *kind = cluster_kind_info(subject->kind);
-    char now[RFC3339_SIZE];
-
-    rfc3339_format(clock_realtime_ms() / 1000, now);
-    return json_pack(
-        "{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:s}, s:s, s:s, s:s, s:i}",
-        "apiVersion", "v1", "kind", "Event", "metadata", "name", event, "namespace", subject->ns,
-        "involvedObject", "apiVersion", kind->api_version, "kind", kind->kind, "namespace", subject->ns,
-        "name", subject->name, "uid", subject->uid ? subject->uid : "", "type",
-        warning ? "Warning" : "Normal", "reason", reason, "message", message, "source", "component",
-        "snapshot-svc", "reportingComponent", "snapshot-svc", "firstTimestamp", now, "lastTimestamp", now,
-        "count", 1);
+    if (recorder->started) {
+        pthread_cond_signal(&recorder->work);
+        return 0;
+    }
+    int failed = pthread_create(&recorder->thread, NULL, tell_all, recorder);
+    recorder->started = failed == 0;
+    return failed;
 }
 
-/* 0: counted; -1: the event is gone by now, or something else is wrong. */
-static int post_again(struct recorder *recorder, const char *ns, const char *event, json_int_t count,
-                      struct error *err)
+static void tell_no_thread(int failed)
 {
-    char now[RFC3339_SIZE];
-    SCOPED(json)
-    json_t *patch = json_pack("{s:I, s:s}", "count", count, "lastTimestamp",
-                              rfc3339_format(clock_realtime_ms() / 1000, now));
+    struct error err = {0};
 
-    return cluster_patch(recorder->cluster, KIND_EVENT, ns, event, patch, NULL, NULL, err);
-}
-
-static int post_first(struct recorder *recorder, const struct event_subject *subject, const char *what,
-                      bool warning, const char *reason, const char *message, struct error *err)
-{
-    char id[HEX_ID_SIZE];
-    SCOPED(json) json_t *created = NULL;
-
-    hex_id(id);
-    SCOPED(string) char *event = xasprintf("%.*s.%.16s", NAME_MAX_LENGTH, subject->name, id);
-    SCOPED(json) json_t *object = event_object(subject, event, warning, reason, message);
-    if (cluster_create(recorder->cluster, KIND_EVENT, subject->ns, object, &created, err) < 0)
-        return -1;
-    remember(recorder, what, event);
-    return 0;
-}
-
-static char *clean_message(const char *message)
-{
-    SCOPED_STRBUF struct strbuf clean = STRBUF_INIT;
-    const size_t length = strlen(message);
-
-    utf8_append_clean(&clean, message, length < MESSAGE_MAX ? length : utf8_cut_length(message, MESSAGE_MAX));
-    return xstrdup(strbuf_text(&clean));
+    (void)error_sys(&err, failed, "starting the thread that posts events");
+    log_emit_error(LOG_WARN, "event not posted yet", &err, NULL, 0);
 }
 
 void recorder_post(struct recorder *recorder, const struct event_subject *subject, bool warning,
                    const char *reason, const char *message)
 {
-    SCOPED(string) char *text = clean_message(message ? message : "");
-    SCOPED(string)
-    char *what = xasprintf("%s\n%s/%s\n%s\n%d\n%s\n%s", cluster_kind_info(subject->kind)->kind, subject->ns,
-                           subject->name, subject->uid ? subject->uid : "", warning, reason, text);
-    json_int_t count = 0;
-    SCOPED(string) char *event = count_up(recorder, what, &count);
-    struct error err = {0};
+    struct posting *posting = posting_new(subject, warning, reason, message), *oldest = NULL;
+    bool is_first_dropped = false;
 
-    if (event && post_again(recorder, subject->ns, event, count, &err) == 0)
+    pthread_mutex_lock(&recorder->lock);
+    if (recorder->length == RECORDER_QUEUE_MAX) { /* the newest say how things are by now */
+        oldest = take_oldest(recorder);
+        is_first_dropped = recorder->dropped++ == 0;
+    }
+    DL_APPEND(recorder->queue, posting);
+    recorder->length++;
+    int failed = wake_thread(recorder);
+    pthread_mutex_unlock(&recorder->lock);
+
+    posting_free(oldest);
+    if (failed)
+        tell_no_thread(failed);
+    if (is_first_dropped)
+        log_warn("dropping events: the cluster takes them too slowly",
+                 log_u64("waiting", RECORDER_QUEUE_MAX));
+}
+
+static struct timespec monotonic_in(int64_t timeout_ms)
+{
+    const int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+    return (struct timespec){.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+}
+
+bool recorder_flush(struct recorder *recorder, int64_t timeout_ms)
+{
+    const struct timespec until = monotonic_in(timeout_ms);
+    bool late = false;
+
+    pthread_mutex_lock(&recorder->lock);
+    while ((recorder->queue || recorder->posting) && !late)
+        late = pthread_cond_timedwait(&recorder->idle, &recorder->lock, &until) != 0;
+    bool idle = !recorder->queue && !recorder->posting;
+    pthread_mutex_unlock(&recorder->lock);
+    return idle;
+}
+
+/* ---- its life ---- */
+
+struct recorder *recorder_new(struct cluster *cluster)
+{
+    struct recorder *recorder = xcalloc(1, sizeof(*recorder));
+    pthread_condattr_t monotonic;
+
+    recorder->poster = poster_new(cluster);
+    pthread_mutex_init(&recorder->lock, NULL);
+    pthread_cond_init(&recorder->work, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&recorder->idle, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return recorder;
+}
+
+/* Ends the thread after the posting at hand. */
+static void stop(struct recorder *recorder)
+{
+    unsigned left = 0;
+
+    pthread_mutex_lock(&recorder->lock);
+    recorder->closing = true;
+    for (; recorder->queue; left++)
+        posting_free(take_oldest(recorder));
+    pthread_cond_signal(&recorder->work);
+    pthread_mutex_unlock(&recorder->lock);
+    if (recorder->started)
+        pthread_join(recorder->thread, NULL);
+    if (left > 0)
+        log_warn("stopped before all events were posted", log_u64("dropped", left));
+}
+
+void recorder_free(struct recorder *recorder)
+{
+    if (!recorder)
         return;
-    error_clear(&err);
-    if (post_first(recorder, subject, what, warning, reason, text, &err) < 0)
-        log_emit_error(LOG_DEBUG, "event not posted", &err,
-                       (const struct log_field[]){log_str("reason", reason)}, 1);
+    (void)recorder_flush(recorder, DRAIN_MS); /* what is left then is told in the log */
+    stop(recorder);
+    poster_free(recorder->poster);
+    pthread_cond_destroy(&recorder->idle);
+    pthread_cond_destroy(&recorder->work);
+    pthread_mutex_destroy(&recorder->lock);
+    free(recorder);
 }

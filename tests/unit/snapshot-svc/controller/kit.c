@@ -7,6 +7,7 @@
 #include "shared/base/file.h"
 #include "shared/json/json.h"
 #include "shared/metrics/metrics.h"
+#include "snapshot-svc/controller/controller_priv.h"
 #include "snapshot-svc/model/names.h"
 #include "tests/unit/snapshot-svc/controller/kit.h"
 
@@ -417,6 +418,7 @@ json_int_t kit_event_count(struct kit *kit, const char *object, const char *reas
     size_t i;
     json_t *event;
 
+    assert_true(recorder_flush(kit->controller->recorder, PATIENCE_MS));
     assert_ok(cluster_list(kit->local->cluster, KIND_EVENT, KIT_NS, NULL, &events, &version, &err), &err);
     json_array_foreach(events, i, event)
     {

@@ -67,5 +67,5 @@ void kit_await(struct kit *kit, kit_predicate *predicate, const void *context, c
 void kit_await_condition(struct kit *kit, enum cluster_kind kind, const char *name, const char *condition,
                          const char *reason);
 void kit_await_event(struct kit *kit, const char *object, const char *reason);
-/* How often this event was posted, by its count; 0: never. */
+/* How often this event was posted until now, by its count; 0: never. */
 json_int_t kit_event_count(struct kit *kit, const char *object, const char *reason);

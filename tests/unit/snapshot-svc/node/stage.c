@@ -13,6 +13,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/file.h"
 #include "shared/json/json.h"
+#include "snapshot-svc/node/node_priv.h"
 #include "tests/unit/snapshot-svc/cluster/port_kit.h"
 
 enum { AWAIT_S = 20 };
@@ -210,6 +211,8 @@ int stage_events(struct stage *stage, const char *name, const char *reason)
     size_t i;
     json_t *event;
 
+    if (stage->node)
+        assert_true(recorder_flush(stage->node->recorder, AWAIT_S * 1000));
     assert_ok(cluster_list(stage->kit->cluster, KIND_EVENT, "test", NULL, &items, &version, &err));
     json_array_foreach(items, i, event)
     {

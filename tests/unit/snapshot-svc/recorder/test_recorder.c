@@ -5,6 +5,8 @@
 #include "snapshot-svc/recorder/recorder.h"
 #include "tests/unit/snapshot-svc/cluster/local/local_kit.h"
 
+enum { PATIENCE_MS = 60 * 1000 };
+
 struct fixture {
     struct local_kit *kit;
     struct recorder *recorder;
@@ -39,12 +41,14 @@ static void post(struct fixture *fixture, const char *reason, const char *messag
     recorder_post(fixture->recorder, &demo, true, reason, message);
 }
 
+/* All there are, once those that were posted so far are there. */
 static json_t *events(struct fixture *fixture)
 {
     json_t *items = NULL;
     SCOPED(string) char *version = NULL;
     struct error err = {0};
 
+    assert_true(recorder_flush(fixture->recorder, PATIENCE_MS));
     assert_ok(cluster_list(fixture->kit->cluster, KIND_EVENT, "test", NULL, &items, &version, &err), &err);
     return items;
 }
