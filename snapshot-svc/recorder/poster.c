@@ -1,5 +1,6 @@
 #include "snapshot-svc/recorder/poster.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -131,12 +132,16 @@ static void remember(struct poster *poster, const char *what, const char *event)
 
 /* ---- posting ---- */
 
+/* The object's name, cut where a name may end, and something that no other event has. */
 static char *event_name(const char *object_name)
 {
     char id[HEX_ID_SIZE];
+    size_t length = strnlen(object_name, NAME_MAX_LENGTH);
 
+    while (length > 0 && !isalnum((unsigned char)object_name[length - 1]))
+        length--;
     hex_id(id);
-    return xasprintf("%.*s.%.16s", NAME_MAX_LENGTH, object_name, id);
+    return xasprintf("%.*s.%.16s", (int)length, object_name, id);
 }
 
 static json_t *event_object(const struct posting *posting, const char *event)

@@ -53,6 +53,21 @@ static json_t *events(struct fixture *fixture)
     return items;
 }
 
+/* The name of the event about the object of this name. */
+static const char *name_of_event_about(const json_t *all, const char *object)
+{
+    size_t i;
+    const json_t *event;
+
+    json_array_foreach(all, i, event)
+    {
+        if (strcmp(json_path_string(event, "involvedObject.name"), object) == 0)
+            return json_path_string(event, "metadata.name");
+    }
+    fail_msg("no event about %s", object);
+    return NULL;
+}
+
 static void an_event_says_what_happened_to_whom(void **state)
 {
     struct fixture *fixture = *state;
@@ -136,6 +151,36 @@ static void what_is_remembered_is_bounded(void **state)
     assert_int_equal(json_array_size(later), KINDS_OF_EVENTS + 1);
 }
 
+static void the_name_of_a_long_object_is_cut_where_a_name_may_end(void **state)
+{
+    static const struct {
+        const char *ends; /* what comes after 190 times "a" */
+        size_t kept;      /* of those */
+    } rows[] = {{"", 0},
+                {"bcd", 3},
+                {"b-2.c", 5},
+                {"123456789z", 10},
+                {"123456789-z", 9},
+                {"123456789.z", 9},
+                {"123456---.z", 6},
+                {"123456789zz", 10}};
+    struct fixture *fixture = *state;
+    char stem[191];
+
+    memset(stem, 'a', sizeof(stem) - 1);
+    stem[sizeof(stem) - 1] = '\0';
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        SCOPED(string) char *name = xasprintf("%s%s", stem, rows[i].ends);
+        SCOPED(string) char *want = xasprintf("%s%.*s.", stem, (int)rows[i].kept, rows[i].ends);
+        const struct event_subject subject = {.kind = KIND_BATCH_SANDBOX, .ns = "test", .name = name};
+        recorder_post(fixture->recorder, &subject, false, "Paused", "Sandbox is paused");
+        SCOPED(json) json_t *all = events(fixture);
+        const char *event = name_of_event_about(all, name);
+        assert_int_equal(strlen(event), strlen(want) + 16);
+        assert_memory_equal(event, want, strlen(want));
+    }
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -146,6 +191,7 @@ int main(void)
         TEST(an_event_that_was_dropped_meanwhile_is_posted_anew),
         TEST(a_long_message_that_is_no_text_is_cut_and_cleaned),
         TEST(what_is_remembered_is_bounded),
+        TEST(the_name_of_a_long_object_is_cut_where_a_name_may_end),
     };
     return cmocka_run_group_tests_name("recorder", tests, NULL, NULL);
 }
