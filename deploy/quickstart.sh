@@ -72,7 +72,7 @@ if [ -e "$dir/run" ]; then # what an earlier, interrupted run left
     stack_stop
     rm -rf "$dir"
 fi
-port_or_any() { if ss -Hltn "sport = :$1" | grep -q .; then stack_free_port; else printf '%s\n' "$1"; fi; }
+port_or_any() { if [ -n "$(ss -Hltn "sport = :$1")" ]; then free_port; else printf '%s\n' "$1"; fi; }
 STACK_REST_PORT=$(port_or_any 8080)
 STACK_GRPC_PORT=$(port_or_any 8090)
 STACK_REGISTRY_PORT=$(port_or_any 5000)

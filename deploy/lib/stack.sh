@@ -15,28 +15,19 @@
 
 # shellcheck source=deploy/lib/containerd.sh
 . "$(dirname "${BASH_SOURCE[0]}")/containerd.sh"
+# shellcheck source=deploy/lib/free_port.sh
+. "$(dirname "${BASH_SOURCE[0]}")/free_port.sh"
 
 stack_say() { printf 'stack.sh: %s\n' "$*" >&2; }
-
-# A port that nobody listens on now, from a range that the kernel does not hand out by itself.
-stack_free_port()
-{
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 10000))
-        ss -Hltn "sport = :$port" | grep -q . || break
-    done
-    printf '%s\n' "$port"
-}
 
 stack_configure()
 {
     STACK_DIR=$1 STACK_BIN=$2
-    STACK_REST_PORT=${STACK_REST_PORT:-$(stack_free_port)}
-    STACK_GRPC_PORT=${STACK_GRPC_PORT:-$(stack_free_port)}
-    STACK_REGISTRY_PORT=${STACK_REGISTRY_PORT:-$(stack_free_port)}
-    STACK_AGENT_PROBE_PORT=$(stack_free_port)
-    STACK_SNAPSHOT_PROBE_PORT=$(stack_free_port)
+    STACK_REST_PORT=${STACK_REST_PORT:-$(free_port)}
+    STACK_GRPC_PORT=${STACK_GRPC_PORT:-$(free_port)}
+    STACK_REGISTRY_PORT=${STACK_REGISTRY_PORT:-$(free_port)}
+    STACK_AGENT_PROBE_PORT=$(free_port)
+    STACK_SNAPSHOT_PROBE_PORT=$(free_port)
     STACK_REGISTRY=127.0.0.1:$STACK_REGISTRY_PORT
     STACK_KEY=${STACK_KEY:-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')}
     mkdir -p "$STACK_DIR/run" "$STACK_DIR/log" "$STACK_DIR/registry" "$STACK_DIR/secrets" "$STACK_DIR/pods" &&

@@ -5,21 +5,11 @@
 #   process_is_running DIR NAME
 #   process_stop DIR NAME [SIGNAL]       returns when it has ended; SIGKILL after 20 s
 #   process_await DIR NAME TENTHS CHECK...   until the command CHECK succeeds; fails when NAME ends before
-#   process_free_port                    a TCP port that nobody listens on now
 
 # shellcheck source=deploy/lib/containerd.sh
 . "$STASIS_ROOT/deploy/lib/containerd.sh"
-
-# From a range that the kernel does not hand out by itself.
-process_free_port()
-{
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 10000))
-        ss -Hltn "sport = :$port" | grep -q . || break
-    done
-    printf '%s\n' "$port"
-}
+# shellcheck source=deploy/lib/free_port.sh
+. "$STASIS_ROOT/deploy/lib/free_port.sh"
 
 process_start()
 {
