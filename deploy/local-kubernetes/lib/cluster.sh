@@ -354,4 +354,4 @@ program_await()
 }
 
 # Answers the address of a name by the cluster's DNS.
-dns_answers() { busybox nslookup -type=a "$1" "$(node_address 1)" | grep -q "^Address: $2\$"; }
+dns_answers() { busybox nslookup -type=a "$1" "$(node_address 1)" | grep "^Address: $2\$" >/dev/null; }

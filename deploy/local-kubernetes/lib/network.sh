@@ -41,7 +41,7 @@ network_is_foreign()
 {
     local subnet
     subnet=$(network_prefix).0.0/16
-    { ip -4 route show root "$subnet"; ip -4 route show match "$subnet"; } | grep -v '^default' | grep -q .
+    [ -n "$({ ip -4 route show root "$subnet"; ip -4 route show match "$subnet"; } | grep -v '^default')" ]
 }
 
 # A bridge can be made only once: making it is the claim.

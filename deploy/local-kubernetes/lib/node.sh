@@ -114,7 +114,8 @@ node_stop()
     node_enter "$node" kill "-$signal" "$pid" || :
     while node_runs "$node" "$name"; do
         left=$((left - 1))
-        [ "$left" -gt 0 ] || { node_enter "$node" kill -KILL "$pid" || :; left=200; }
+        [ "$left" != 0 ] || node_enter "$node" kill -KILL "$pid" || :
+        [ "$left" -gt -200 ] || { say "$name of node $node (pid $pid there) does not end"; return 1; }
         sleep 0.1
     done
     rm -f "$(node_dir "$node")/run/$name.pid"
