@@ -50,8 +50,7 @@ build_programs()
 {
     local launcher=()
     ! command -v ccache >/dev/null || launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
-    cd "$tree"
-    { cmake --preset release "${launcher[@]}" && cmake --build --preset release --target "${images[@]}"; } >"$work/log" 2>&1 ||
+    (cd "$tree" && cmake --preset release "${launcher[@]}" && cmake --build --preset release --target "${images[@]}") >"$work/log" 2>&1 ||
         { tail -n 40 "$work/log" >&2; die "the release build failed"; }
     bin=$tree/build/release/bin
 }
