@@ -5,7 +5,7 @@
 #   it "sentence" function  runs the function in a subshell; what it prints is shown when it fails
 #   e2e_end                 the totals, in CMocka's words, and the exit code
 #
-# Inside a case: want WHAT EXPECTED ACTUAL;  want_in, want_not_in.
+# Inside a case: want WHAT EXPECTED ACTUAL;  want_in, want_not_in;  within SECONDS COMMAND..., for what nobody announces.
 
 E2E_PASSED=0 E2E_FAILED=()
 
@@ -43,3 +43,14 @@ e2e_end()
 want() { [ "$2" = "$3" ] || { printf '%s: want "%s", got "%s"\n' "$1" "$2" "$3" >&2; return 1; }; }
 want_in() { case "$2" in *"$1"*) ;; *) printf 'want "%s" in "%s"\n' "$1" "$2" >&2; return 1 ;; esac; }
 want_not_in() { case "$2" in *"$1"*) printf 'want no "%s" in "%s"\n' "$1" "$2" >&2; return 1 ;; esac; }
+
+# Asks until COMMAND succeeds; fails when it has not in that time.
+within() # SECONDS COMMAND...
+{
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+}

@@ -31,6 +31,7 @@ e2e_cleanup()
     local status=$?
     stack_stop
     # What a case that failed in the middle left in the background is a child of this shell.
+    # shellcheck disable=SC2046  # several
     kill $(jobs -p) 2>/dev/null
     rm -rf "$E2E_DIR"
     exit "$status"

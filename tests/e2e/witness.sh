@@ -24,7 +24,9 @@ witness_start()
 witness_writer()
 {
     "$@" sh -c "(i=0; while :; do i=\$((i + 1)); echo \$i >>/written; echo \$i; done | nc $WITNESS_ADDRESS $WITNESS_PORT) >/dev/null 2>&1 </dev/null &"
-    { tail -n +1 -f --pid="$WITNESS_PID" "$WITNESS_HEARD" || :; } | head -n 100 >/dev/null # until so many have arrived
+    # Until so many have arrived.
+    [ "$({ timeout 60 tail -n +1 -f --pid="$WITNESS_PID" "$WITNESS_HEARD" || :; } | head -n 100 | wc -l)" = 100 ] ||
+        { echo "the writer told the witness less than a hundred numbers in 60 s" >&2; return 1; }
 }
 
 witness_check()

@@ -7,7 +7,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
-usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
+# shellcheck source=registry.sh
+. tests/e2e/kubernetes/registry.sh
+
+usage() { sed -n '2,6s/^# \{0,1\}//p' tests/e2e/kubernetes/cluster.sh; }
+case "${1:-}" in -h | --help) usage; exit 0 ;; esac
 [ $# -ge 2 ] || { usage >&2; exit 2; }
 verb=$1 dir=$2
 shift 2
@@ -22,9 +26,10 @@ cluster_up()
 
 install_stasis() # BIN [HELM OPTIONS...]
 {
-    local bin=$1 images=$dir/images
+    local bin=$1 images=$dir/images environment
     shift
-    eval "$(deploy/local-kubernetes/env --dir "$dir")"
+    environment=$(deploy/local-kubernetes/env --dir "$dir") # or the caller's own cluster would be taken
+    eval "$environment"
     deploy/images/build.sh --bin "$bin" --out "$images" --registry stasis.local
     deploy/local-kubernetes/load-image "$images"/*.oci.tar
     helm upgrade --install stasis deploy/helm/stasis --namespace stasis-system --create-namespace --wait --timeout 3m \
@@ -32,8 +37,7 @@ install_stasis() # BIN [HELM OPTIONS...]
         --set controller.snapshot.registry="$STASIS_REGISTRY/snapshots" --set controller.snapshot.registryInsecure=true \
         --set controller.snapshot.snapshotPushSecret=registry --set controller.snapshot.resumePullSecret=registry \
         "$@"
-    kubectl -n opensandbox create secret docker-registry registry --docker-server="$STASIS_REGISTRY" --docker-username=robot \
-        --docker-password="$(cat "$STASIS_REGISTRY_PASSWORD_FILE")" --dry-run=client -o yaml | kubectl apply -f -
+    registry_secret opensandbox "$STASIS_REGISTRY" "$(cat "$STASIS_REGISTRY_PASSWORD_FILE")" | kubectl apply -f -
 }
 
 # Images that were built anew have the same tag.
@@ -47,9 +51,14 @@ restart_stasis()
 }
 
 case "$verb" in
-up) cluster_up && install_stasis "$@" ;;
-install) install_stasis "$@" && restart_stasis ;;
+up)
+    cluster_up
+    install_stasis "$@"
+    ;;
+install) # one after the other: in a list with && a step that fails would not end it
+    install_stasis "$@"
+    restart_stasis
+    ;;
 down) deploy/local-kubernetes/down --dir "$dir" ;;
--h | --help) usage ;;
 *) echo "cluster.sh: unknown verb '$verb' (see --help)" >&2; exit 2 ;;
 esac

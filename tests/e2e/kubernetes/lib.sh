@@ -11,14 +11,17 @@ E2E_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 . "$E2E_ROOT/tests/e2e/cases.sh"
 # shellcheck source=../witness.sh
 . "$E2E_ROOT/tests/e2e/witness.sh"
+# shellcheck source=registry.sh
+. "$E2E_ROOT/tests/e2e/kubernetes/registry.sh"
 
 SYSTEM=stasis-system
 LOCAL_KUBERNETES=$E2E_ROOT/deploy/local-kubernetes
 
 kube_begin()
 {
-    local name=$1
-    eval "$("$LOCAL_KUBERNETES/env" --dir "$2")" || exit 1
+    local name=$1 environment
+    environment=$("$LOCAL_KUBERNETES/env" --dir "$2") || exit 1 # or the caller's own cluster would be taken
+    eval "$environment"
     REGISTRY=$STASIS_REGISTRY IMAGE=$KUBE_IMAGE NS=e2e-$name-$$ # an earlier one may still be going
     E2E_DIR=$(mktemp -d "/tmp/e2e-$name.XXXXXX") || exit 1
     trap kube_end EXIT
@@ -28,9 +31,10 @@ kube_begin()
 
 KUBE_IMAGE=stasis.local/busybox:1 # cluster.sh puts it on every node
 
-kube_end()
+kube_end() # [STATUS]
 {
-    local status=$?
+    local status=${1:-$?}
+    # shellcheck disable=SC2046  # several
     kill $(jobs -p) 2>/dev/null
     kubectl delete namespace "$NS" --wait=false >/dev/null 2>&1
     rm -rf "$E2E_DIR"
@@ -53,13 +57,9 @@ e2e_show_logs()
 registry_password() { cat "$STASIS_REGISTRY_PASSWORD_FILE"; }
 
 # The Secret that pushes and pulls use, with this password.
-put_secret()
-{
-    kubectl -n "$NS" create secret docker-registry registry --docker-server="$REGISTRY" --docker-username=robot \
-        --docker-password="$1" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
-}
+put_secret() { registry_secret "$NS" "$REGISTRY" "$1" | kubectl apply -f - >/dev/null; }
 
-registry_get() { curl -fsS -u "robot:$(registry_password)" "$@"; }
+registry_get() { curl -fsS -K <(printf 'user = "robot:%s"\n' "$(registry_password)") "$@"; }
 
 registry_digest() # REPOSITORY TAG
 {

@@ -29,13 +29,8 @@ tasks_of_pod() # NODE POD: "<container id> <pid> <state>" of each task
     done
 }
 
-until_frozen() # SANDBOX
-{
-    local deadline=$((SECONDS + 30))
-    until tasks_of_pod "$NODE" "$1-0" | grep -q PAUSED; do
-        [ "$SECONDS" -lt "$deadline" ] || { echo "nothing was frozen within 30 s" >&2; return 1; }
-    done
-}
+is_frozen() { [[ "$(tasks_of_pod "$NODE" "$1-0")" = *PAUSED* ]]; } # SANDBOX
+until_frozen() { within 30 is_frozen "$1" || { echo "nothing was frozen within 30 s" >&2; return 1; }; }
 
 kill_processes_of() # NAMESPACE POD
 {
@@ -46,13 +41,12 @@ kill_processes_of() # NAMESPACE POD
     done
 }
 
+rests() { PHASE=$(phase_of "$1") && [[ "$PHASE" = Succeed || "$PHASE" = Paused ]]; } # SANDBOX: sets PHASE
+
 ends_with_all_files() # SANDBOX
 {
-    local phase deadline=$((SECONDS + 120))
-    until phase=$(phase_of "$1") && { [ "$phase" = Succeed ] || [ "$phase" = Paused ]; }; do
-        [ "$SECONDS" -lt "$deadline" ] || { echo "$1 is $phase after 120 s" >&2; return 1; }
-    done
-    if [ "$phase" = Paused ]; then
+    within 120 rests "$1" || { echo "$1 is $PHASE after 120 s" >&2; return 1; }
+    if [ "$PHASE" = Paused ]; then
         want "commits" 1 "$(snapshot_of "$1" '{.status.attempts}')"
         want "digest" "$(registry_digest "$(repository_of "$1")" snap-gen1)" "$(snapshot_of "$1" '{.status.containers[0].imageDigest}')"
         resume "$1"

@@ -6,7 +6,12 @@ set -u
 
 helm_set() { helm upgrade stasis "$E2E_ROOT/deploy/helm/stasis" -n "$SYSTEM" --reuse-values --wait --timeout 3m "$@" >/dev/null; }
 
-jobs_end() { helm_set --set agent.enabled=true --set controller.commitMode=auto; kube_end; }
+jobs_end()
+{
+    local status=$?
+    helm_set --set agent.enabled=true --set controller.commitMode=auto || status=1
+    kube_end "$status"
+}
 
 job() { kubectl -n "$NS" get job "$1" -o json | jq -r "$2"; } # NAME FILTER
 
@@ -83,16 +88,19 @@ no_write_is_lost_by_a_job()
     done
 }
 
+pod_of_job_runs() # JOB: sets POD
+{
+    POD=$(kubectl -n "$NS" get pods -l "job-name=$1" --field-selector status.phase=Running -o jsonpath='{.items[0].metadata.name}' 2>/dev/null) &&
+        [ -n "$POD" ]
+}
+
 a_job_that_is_killed_in_mid_commit_is_done_again_by_the_next_pod()
 {
-    local pod deadline=$((SECONDS + 40))
     new_sandbox killed
     inside killed sh -c 'echo kept >/kept; dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null'
     set_pause killed true
-    until pod=$(kubectl -n "$NS" get pods -l job-name=killed-pause-commit --field-selector status.phase=Running -o jsonpath='{.items[0].metadata.name}' 2>/dev/null) && [ -n "$pod" ]; do
-        [ "$SECONDS" -lt "$deadline" ] || { echo "no pod of the Job runs" >&2; return 1; }
-    done
-    kubectl -n "$NS" delete pod "$pod" --grace-period=0 --force >/dev/null 2>&1
+    within 40 pod_of_job_runs killed-pause-commit || { echo "no pod of the Job runs" >&2; return 1; }
+    kubectl -n "$NS" delete pod "$POD" --grace-period=0 --force >/dev/null 2>&1
     until_phase killed Paused 120
     resume killed
     want "file" kept "$(inside killed cat /kept)"

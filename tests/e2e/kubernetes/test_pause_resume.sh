@@ -74,7 +74,6 @@ two_replicas_are_refused()
 
 wrong_credentials_fail_the_pause_in_seconds_and_a_repaired_secret_heals_it()
 {
-    local from=$SECONDS
     new_sandbox credentials
     inside credentials sh -c 'echo kept >/kept'
     put_secret wrong
@@ -117,13 +116,8 @@ secret_faults_are_told_before_anything_is_frozen()
     until_message secrets "has no entry for the registry"
     nothing_is_left
 }
-until_message() # SANDBOX TEXT: of PauseFailed
-{
-    local deadline=$((SECONDS + 20))
-    until [[ "$(condition_of "$1" PauseFailed message)" = *"$2"* ]]; do
-        [ "$SECONDS" -lt "$deadline" ] || { echo "want \"$2\" in \"$(condition_of "$1" PauseFailed message)\"" >&2; return 1; }
-    done
-}
+says() { [[ "$(condition_of "$1" PauseFailed message)" = *"$2"* ]]; }                                        # SANDBOX TEXT
+until_message() { within 20 says "$1" "$2" || want_in "$2" "$(condition_of "$1" PauseFailed message)"; } # SANDBOX TEXT
 
 a_registry_that_is_away_fails_the_pause_at_once()
 {
@@ -230,20 +224,16 @@ an_expired_sandbox_goes_with_its_pods()
 
 service_address() { kubectl -n "$SYSTEM" get service stasis-lifecycle-svc -o jsonpath='{.spec.clusterIP}'; }
 api_key() { kubectl -n "$SYSTEM" get secret stasis-api-key -o jsonpath='{.data.api-key}' | base64 -d; }
+api_key_header() { printf 'OPEN-SANDBOX-API-KEY: %s\n' "$(api_key)"; }
 rest() # METHOD PATH [BODY]: sets STATUS, BODY
 {
     local answer=$E2E_DIR/answer
-    STATUS=$(curl -s -m 90 -o "$answer" -w '%{http_code}' -X "$1" -H "OPEN-SANDBOX-API-KEY: $(api_key)" -H 'Content-Type: application/json' \
+    STATUS=$(curl -s -m 90 -o "$answer" -w '%{http_code}' -X "$1" -H @<(api_key_header) -H 'Content-Type: application/json' \
         ${3+--data "$3"} "http://$(service_address):8080$2")
     BODY=$(cat "$answer")
 }
-until_state() # ID STATE
-{
-    local deadline=$((SECONDS + 60))
-    until rest GET "/v1/sandboxes/$1" && [ "$(jq -r .status.state <<<"$BODY")" = "$2" ]; do
-        [ "$SECONDS" -lt "$deadline" ] || { echo "want $2: $BODY" >&2; return 1; }
-    done
-}
+is_in_state() { rest GET "/v1/sandboxes/$1" && [ "$(jq -r .status.state <<<"$BODY")" = "$2" ]; } # ID STATE
+until_state() { within 60 is_in_state "$1" "$2" || { echo "want $2: $BODY" >&2; return 1; }; }    # ID STATE
 create_by_rest() # sets ID
 {
     rest POST /v1/sandboxes "{\"image\":{\"uri\":\"$IMAGE\"},\"entrypoint\":[\"sh\",\"-c\",\"trap exit TERM; sleep infinity & wait\"],\"resourceLimits\":{},\"env\":{\"GREETING\":\"hello\"}}"

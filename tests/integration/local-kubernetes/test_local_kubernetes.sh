@@ -39,7 +39,7 @@ traces()
 
 up_has_ready_nodes()
 {
-    "$LOCAL/up" --dir "$CLUSTER" --registry-auth
+    "$LOCAL/up" --nodes 2 --dir "$CLUSTER" --registry-auth
     cp "$CLUSTER/settings" "$E2E_DIR/settings"
     eval "$("$LOCAL/env" --dir "$CLUSTER")"
     want "ready nodes" 2 "$(kubectl get nodes --no-headers | awk '$2 == "Ready"' | wc -l)"
@@ -123,7 +123,7 @@ a_loaded_image_runs()
 the_api_server_comes_back()
 {
     "$LOCAL/service" 1 kube-apiserver kill
-    ! kubectl get nodes
+    if kubectl get nodes; then echo "it still answers" >&2; return 1; fi
     "$LOCAL/service" 1 kube-apiserver start
     kubectl get nodes
 }
@@ -133,7 +133,7 @@ a_node_survives_power_loss()
     local pod
     pod=$(kubectl get pods -l app=web --field-selector spec.nodeName=node-2 -o jsonpath='{.items[0].metadata.name}')
     "$LOCAL/service" 2 all kill
-    ! "$LOCAL/in-node" 2 true
+    if "$LOCAL/in-node" 2 true; then echo "the node still runs" >&2; return 1; fi
     "$LOCAL/service" 2 all start
     timeout 60 bash -c "until kubectl exec $pod -- true; do sleep 0.2; done"
     kubectl wait --for=jsonpath='{.status.containerStatuses[0].restartCount}'=1 "pod/$pod" --timeout=30s
