@@ -20,7 +20,7 @@ run=(containerd runc containernetworking-plugins docker-registry umoci busybox-s
 kubernetes=(gcc libc6-dev golang-1.19-go etcd-server dnsmasq-base skopeo unzip conntrack ebtables socat ethtool kmod
             apache2-utils openssl)
 images=(ca-certificates jq skopeo)
-test=(apache2-utils openssl clang-format git libarchive-tools python3 python3-yaml)
+test=(apache2-utils openssl clang-format git libarchive-tools python3 python3-yaml shellcheck)
 
 usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
 
