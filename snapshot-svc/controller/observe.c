@@ -12,6 +12,29 @@ static struct informer *informer_of(const struct controller *controller, enum cl
     return controller->service->informers[kind];
 }
 
+/* ---- past the caches ----
+ * They follow the cluster each at its own pace, and that of a new leader may be far behind. Where an absence, or an old copy, would
+ * decide about files or pods, the cluster itself is asked. */
+
+/* *ret_object NULL: there is none, or it cannot exist under that name. */
+static int read_uncached(struct controller *controller, enum cluster_kind kind, const char *ns,
+                         const char *name, struct object **ret_object, struct error *err)
+{
+    json_t *fresh = NULL;
+
+    *ret_object = NULL;
+    if (cluster_get(controller->service->cluster, kind, ns, name, &fresh, err) < 0) {
+        if (err->code != ERR_NOT_FOUND && err->code != ERR_INVALID)
+            return error_wrap(err, "looking for %s %s", cluster_kind_info(kind)->kind, name);
+        error_clear(err);
+        return 0;
+    }
+    if (object_adopt(fresh, ret_object, err) == 0)
+        return 0;
+    json_decref(fresh);
+    return -1;
+}
+
 /* ---- pods ---- */
 
 static void pod_views_done(struct pod_views *views)
@@ -36,10 +59,32 @@ static int view_pods(const struct object_list *objects, struct pod_views *views,
     return 0;
 }
 
-static int read_pods(struct controller *controller, const struct object_meta *owner,
+/* A sandbox that can be paused has but the first pod. */
+static int find_first_pod(struct controller *controller, const struct object_meta *owner,
+                          struct object_list *objects, struct error *err)
+{
+    SCOPED(string) char *name = name_pod(owner->name, 0);
+    SCOPED(object) struct object *object = NULL;
+    SCOPED_POD struct pod pod = {0};
+
+    if (read_uncached(controller, KIND_POD, owner->ns, name, &object, err) < 0)
+        return -1;
+    if (object && pod_read(object->json, &pod, err) < 0)
+        return error_wrap(err, "Pod %s", name);
+    if (object && owner->uid && meta_is_controlled_by(&pod.meta, owner->uid))
+        object_list_add(objects, object);
+    return 0;
+}
+
+static int read_pods(struct controller *controller, const struct object_meta *owner, bool absence_decides,
                      struct object_list *objects, struct pod_views *views, struct error *err)
 {
     informer_by_owner(informer_of(controller, KIND_POD), owner->uid ? owner->uid : "", objects);
+    if (objects->count == 0 && absence_decides) {
+        if (find_first_pod(controller, owner, objects, err) < 0)
+            return -1;
+        views->unheard_of = objects->count > 0;
+    }
     return view_pods(objects, views, err);
 }
 
@@ -123,13 +168,40 @@ static const struct commit_view *look_at_commit(struct controller *controller,
 
 /* ---- a sandbox ---- */
 
+/* Is the snapshot that the cache has one of an earlier pause? And while the sandbox resumes, anything but a complete one would
+ * end that. */
+static bool snapshot_may_be_old(const struct sandbox_scene *scene)
+{
+    const struct object *snapshot = scene->snapshot_object;
+    const json_t *annotations = snapshot ? json_path(snapshot->json, "metadata.annotations") : NULL;
+    const char *phase = snapshot ? json_path_string(snapshot->json, "status.phase") : NULL;
+    const int64_t of =
+        pause_cycle_parse(json_string_value(json_object_get(annotations, ANNOTATION_PAUSE_CYCLE)));
+    const int64_t wanted = pause_cycle_parse(meta_annotation(&scene->sandbox.meta, ANNOTATION_PAUSE_CYCLE));
+
+    return (of > 0 && of < wanted) || (batchsandbox_phase(&scene->sandbox.status) == SANDBOX_RESUMING &&
+                                       snapshot_phase_parse(phase) != SNAPSHOT_SUCCEED);
+}
+
+static int find_internal_snapshot(struct controller *controller, struct sandbox_scene *scene,
+                                  const char *name, struct error *err)
+{
+    const char *ns = scene->sandbox_object->ns;
+
+    scene->snapshot_object = informer_get(informer_of(controller, KIND_SANDBOX_SNAPSHOT), ns, name);
+    if (!snapshot_may_be_old(scene))
+        return 0;
+    object_unref(TAKE(scene->snapshot_object));
+    return read_uncached(controller, KIND_SANDBOX_SNAPSHOT, ns, name, &scene->snapshot_object, err);
+}
+
 static int read_internal_snapshot(struct controller *controller, struct sandbox_scene *scene,
                                   struct error *err)
 {
     SCOPED(string) char *name = name_internal_snapshot(scene->sandbox.meta.name);
 
-    scene->snapshot_object =
-        informer_get(informer_of(controller, KIND_SANDBOX_SNAPSHOT), scene->sandbox_object->ns, name);
+    if (find_internal_snapshot(controller, scene, name, err) < 0)
+        return -1;
     if (!scene->snapshot_object)
         return 0;
     if (sandboxsnapshot_read(scene->snapshot_object->json, &scene->snapshot, err) < 0)
@@ -145,8 +217,10 @@ int observe_sandbox(struct controller *controller, const char *ns, const char *n
     scene->sandbox_object = informer_get(informer_of(controller, KIND_BATCH_SANDBOX), ns, name);
     if (!scene->sandbox_object)
         return 0;
-    if (batchsandbox_read(scene->sandbox_object->json, &scene->sandbox, err) < 0 ||
-        read_pods(controller, &scene->sandbox.meta, &scene->pod_objects, &scene->pods, err) < 0 ||
+    if (batchsandbox_read(scene->sandbox_object->json, &scene->sandbox, err) < 0)
+        return -1;
+    const bool pauses = batchsandbox_phase(&scene->sandbox.status) == SANDBOX_PAUSING;
+    if (read_pods(controller, &scene->sandbox.meta, pauses, &scene->pod_objects, &scene->pods, err) < 0 ||
         read_internal_snapshot(controller, scene, err) < 0)
         return -1;
     scene->seen.sandbox = &scene->sandbox;
@@ -172,22 +246,19 @@ void sandbox_scene_done(struct sandbox_scene *scene)
 static int find_sandbox(struct controller *controller, struct snapshot_scene *scene, struct error *err)
 {
     const char *ns = scene->snapshot_object->ns, *name = scene->snapshot.sandbox_name;
-    struct informer *sandboxes = informer_of(controller, KIND_BATCH_SANDBOX);
-    SCOPED(json) json_t *fresh = NULL;
 
-    scene->sandbox_object = informer_get(sandboxes, ns, name);
+    scene->sandbox_object = informer_get(informer_of(controller, KIND_BATCH_SANDBOX), ns, name);
     if (scene->sandbox_object)
         return 0;
-    if (cluster_get(controller->service->cluster, KIND_BATCH_SANDBOX, ns, name, &fresh, err) < 0) {
-        if (err->code != ERR_NOT_FOUND && err->code != ERR_INVALID) /* a name that is none cannot exist */
-            return error_wrap(err, "looking for BatchSandbox %s", name);
-        error_clear(err);
-        return 0;
-    }
-    if (object_adopt(fresh, &scene->sandbox_object, err) < 0)
-        return -1;
-    fresh = NULL; /* the object has it */
-    return 0;
+    return read_uncached(controller, KIND_BATCH_SANDBOX, ns, name, &scene->sandbox_object, err);
+}
+
+/* Without a pod a snapshot that has not begun fails. */
+static bool needs_pod(const struct snapshot_scene *scene)
+{
+    return !meta_is_deleting(&scene->snapshot.meta) &&
+           !snapshot_phase_is_final(sandboxsnapshot_phase(&scene->snapshot.status)) &&
+           batchsandbox_phase(&scene->sandbox.status) != SANDBOX_PAUSED;
 }
 
 static int read_sandbox(struct controller *controller, struct snapshot_scene *scene, struct error *err)
@@ -199,7 +270,8 @@ static int read_sandbox(struct controller *controller, struct snapshot_scene *sc
     if (batchsandbox_read(scene->sandbox_object->json, &scene->sandbox, err) < 0)
         return error_wrap(err, "BatchSandbox %s", scene->snapshot.sandbox_name);
     scene->seen.sandbox = &scene->sandbox;
-    return read_pods(controller, &scene->sandbox.meta, &scene->pod_objects, &scene->pods, err);
+    return read_pods(controller, &scene->sandbox.meta, needs_pod(scene), &scene->pod_objects, &scene->pods,
+                     err);
 }
 
 static enum push_secret_state judge(const struct docker_secret *secret, const char *registry)

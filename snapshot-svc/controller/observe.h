@@ -8,6 +8,7 @@ struct pod_views {
     struct pod *pods;
     const struct pod **list;
     size_t count;
+    bool unheard_of; /* the cache did not have them: it may never tell of their end either */
 };
 
 /* A Job by its name, and its pods. */

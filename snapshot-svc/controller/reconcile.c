@@ -4,6 +4,8 @@
 #include "snapshot-svc/controller/execute.h"
 #include "snapshot-svc/controller/observe.h"
 
+enum { LOOK_AGAIN_MS = 1000 }; /* at what no event may tell of */
+
 static struct event_subject subject_of(enum cluster_kind kind, const struct object *object)
 {
     return (struct event_subject){.kind = kind, .ns = object->ns, .name = object->name, .uid = object->uid};
@@ -20,6 +22,8 @@ int reconcile_sandbox(struct controller *controller, const char *ns, const char 
         return there;
     if (batchsandbox_plan(&scene.seen, &controller->config, clock_realtime_ms(), &plan, err) < 0)
         return -1;
+    if (scene.pods.unheard_of)
+        plan_requeue_at(&plan, clock_realtime_ms() + LOOK_AGAIN_MS);
     const struct event_subject subject = subject_of(KIND_BATCH_SANDBOX, scene.sandbox_object);
     *ret_requeue_ms = plan.requeue_at_ms;
     return execute_plan(controller, &subject, &plan, err);

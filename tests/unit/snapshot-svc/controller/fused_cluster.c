@@ -148,12 +148,14 @@ static int fused_watch_open(struct cluster *cluster, enum cluster_kind kind, con
                             const char *labels, const char *resource_version,
                             struct cluster_watch **ret_watch, struct error *err)
 {
+    if (kind == fused(cluster)->deaf_kind)
+        ns = "nobodys";
     return cluster_watch_open(fused(cluster)->inner, kind, ns, labels, resource_version, ret_watch, err);
 }
 
 void fused_cluster_init(struct fused_cluster *fused_, struct cluster *inner, struct fuse *fuse)
 {
-    *fused_ = (struct fused_cluster){.inner = inner, .fuse = fuse, .ops = *inner->ops};
+    *fused_ = (struct fused_cluster){.inner = inner, .fuse = fuse, .ops = *inner->ops, .deaf_kind = KIND_MAX};
     fused_->ops.get = fused_get;
     fused_->ops.list = fused_list;
     fused_->ops.create = fused_create;

@@ -28,9 +28,10 @@ int fuse_step(void *self, struct error *err);
 struct fused_cluster {
     struct cluster cluster; /* first: what the service gets */
     struct cluster_ops ops;
-    struct cluster *inner; /* borrowed */
-    struct fuse *fuse;     /* borrowed */
-    bool refuses_jobs;     /* as a quota does */
+    struct cluster *inner;       /* borrowed */
+    struct fuse *fuse;           /* borrowed */
+    bool refuses_jobs;           /* as a quota does */
+    enum cluster_kind deaf_kind; /* its watches hear nothing; KIND_MAX: all hear */
 };
 
 void fused_cluster_init(struct fused_cluster *fused, struct cluster *inner, struct fuse *fuse);
