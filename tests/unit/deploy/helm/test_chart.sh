@@ -167,6 +167,13 @@ new             --kube-version 1.33.0
 TABLE
 }
 
+every_value_changes_something()
+{
+    local idle
+    idle=$(tests/unit/deploy/helm/every_value.py "$KUBERNETES_TOOLS/helm" "$chart")
+    [ -z "$idle" ] || fail "these values do nothing: $idle"
+}
+
 # ---- single values -------------------------------------------------------------------------------------------------------
 
 the_values_of_the_guide_reach_the_controller()
@@ -244,7 +251,7 @@ snapshot_svc_may_not_read_more_than_it_needs()
 find_helm
 for case in the_chart_carries_the_same_definitions the_local_backend_and_the_definitions_know_the_same_members \
     the_chart_has_the_version_of_the_tree the_chart_passes_helms_own_lint wrong_values_are_refused_by_name \
-    every_combination_keeps_the_rules the_values_of_the_guide_reach_the_controller without_an_agent_only_jobs_commit \
+    every_combination_keeps_the_rules every_value_changes_something the_values_of_the_guide_reach_the_controller without_an_agent_only_jobs_commit \
     one_registry_and_the_pull_secrets_reach_every_image certificates_name_their_role the_agent_has_no_capability_too_many \
     apparmor_is_off_for_the_agent_in_the_words_of_the_cluster uninstalling_keeps_definitions_and_sandboxes \
     snapshot_svc_may_not_read_more_than_it_needs; do
