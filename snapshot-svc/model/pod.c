@@ -36,9 +36,15 @@ static const struct json_field state_fields[] = {
     JSON_FIELDS_END,
 };
 
+static const struct json_field last_state_fields[] = {
+    {"terminated", JSON_STRUCT, offsetof(struct container_status, last_terminated), JSON_OPTIONAL, detail_fields, 0},
+    JSON_FIELDS_END,
+};
+
 static const struct json_field container_status_fields[] = {
     {"name",         JSON_STR,    offsetof(struct container_status, name),     JSON_REQUIRED, NULL, 0},
     {"state",        JSON_STRUCT, 0,                                           JSON_OPTIONAL, state_fields, 0},
+    {"lastState",    JSON_STRUCT, 0,                                           JSON_OPTIONAL, last_state_fields, 0},
     {"restartCount", JSON_INT32,  offsetof(struct container_status, restarts), JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };
@@ -106,21 +112,49 @@ bool pod_is_ready(const struct pod *pod)
     return pod_is_running(pod) && condition_is_true(&pod->conditions, "Ready");
 }
 
-static bool all_ended(const struct json_list *statuses)
+typedef bool status_is(const struct container_status *status);
+
+static bool all_are(const struct json_list *statuses, status_is *is)
 {
     const struct container_status *items = statuses->items;
 
     for (size_t i = 0; i < statuses->count; i++)
-        if (!items[i].ended)
+        if (!is(&items[i]))
             return false;
     return true;
 }
 
-bool pod_has_ended(const struct pod *pod)
+static bool every_container_is(const struct pod *pod, status_is *is)
 {
     return pod->container_statuses.count > 0 && pod->container_statuses.count >= pod->containers.count &&
-           all_ended(&pod->container_statuses) && all_ended(&pod->init_container_statuses) &&
-           all_ended(&pod->ephemeral_container_statuses);
+           all_are(&pod->container_statuses, is) && all_are(&pod->init_container_statuses, is) &&
+           all_are(&pod->ephemeral_container_statuses, is);
+}
+
+static bool has_ended(const struct container_status *status)
+{
+    return status->ended != NULL;
+}
+
+bool pod_has_ended(const struct pod *pod)
+{
+    return every_container_is(pod, has_ended);
+}
+
+/* It ran, and when the pod was deleted the runtime knew no such container any more. The kubelet has the same reason for other losses, so
+ * its sentence counts. */
+static bool is_forgotten(const struct container_status *status)
+{
+    const struct container_state *last = &status->last_terminated;
+
+    return !status->runs && !status->ended && last->reason && last->message &&
+           strcmp(last->reason, "ContainerStatusUnknown") == 0 &&
+           strstr(last->message, "could not be located when the pod was deleted") != NULL;
+}
+
+static bool has_ended_or_is_forgotten(const struct container_status *status)
+{
+    return has_ended(status) || is_forgotten(status);
 }
 
 /* One that ended before the deletion may be running again, and its node not have told it yet. */
@@ -129,7 +163,7 @@ static bool ended_since(const struct json_list *statuses, int64_t unix_ms)
     const struct container_status *items = statuses->items;
 
     for (size_t i = 0; i < statuses->count; i++)
-        if (items[i].terminated.finished_ms < unix_ms)
+        if (!is_forgotten(&items[i]) && items[i].terminated.finished_ms < unix_ms)
             return false;
     return true;
 }
@@ -139,7 +173,7 @@ bool pod_is_only_an_object(const struct pod *pod)
     const int64_t asked_ms = pod->meta.deleted_ms - pod->meta.deletion_grace_s * 1000;
     const bool never_restarts = pod->restart_policy && strcmp(pod->restart_policy, "Never") == 0;
 
-    return meta_is_deleting(&pod->meta) && pod_has_ended(pod) &&
+    return meta_is_deleting(&pod->meta) && every_container_is(pod, has_ended_or_is_forgotten) &&
            (never_restarts || ended_since(&pod->container_statuses, asked_ms));
 }
 

@@ -343,7 +343,11 @@ static bool is_only_an_object(const char *restart_policy, const char *statuses)
 #define ENDED(NAME, AT)                                                                                      \
     "{\"name\":\"" NAME "\",\"state\":{\"terminated\":{\"exitCode\":137,\"finishedAt\":\"2030-01-01T" AT     \
     "Z\"}}}"
-#define RUNS(NAME)     "{\"name\":\"" NAME "\",\"state\":{\"running\":{\"startedAt\":\"2030-01-01T09:00:00Z\"}}}"
+#define RUNS(NAME) "{\"name\":\"" NAME "\",\"state\":{\"running\":{\"startedAt\":\"2030-01-01T09:00:00Z\"}}}"
+#define FORGOTTEN(NAME, WHEN)                                                                                \
+    "{\"name\":\"" NAME "\",\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}},\"lastState\":{"      \
+    "\"terminated\":{\"exitCode\":137,\"reason\":\"ContainerStatusUnknown\",\"finishedAt\":null,"            \
+    "\"message\":\"The container could not be located when the pod was " WHEN "\"}}}"
 #define STATUSES(LIST) "\"containerStatuses\":[" LIST "]"
 
 static void a_pod_is_only_an_object_when_no_container_of_it_can_run(void **state)
@@ -359,6 +363,9 @@ static void a_pod_is_only_an_object_when_no_container_of_it_can_run(void **state
         {"OnFailure", STATUSES(ENDED("main", "10:00:03") "," ENDED("side", "09:59:59")), false},
         {"Never", STATUSES(ENDED("main", "10:00:03") "," ENDED("side", "09:59:59")), true},
         {"Never", STATUSES(ENDED("main", "10:00:03") "," RUNS("side")), false},
+        {"Always", STATUSES(ENDED("main", "10:00:03") "," FORGOTTEN("side", "deleted")), true},
+        {"Always", STATUSES(ENDED("main", "10:00:03") "," FORGOTTEN("side", "terminated")), false},
+        {"Always", STATUSES(RUNS("main") "," FORGOTTEN("side", "deleted")), false},
         {"Never", STATUSES(ENDED("main", "10:00:03")), false}, /* nothing is known of side */
         {"Never", STATUSES(""), false},                        /* evicted: not told any more */
         {"Never",
