@@ -13,6 +13,11 @@
 
 enum { OVERDUE_DELAY_MS = 1000 }; /* a time that has passed already is no reason to spin */
 
+bool controller_leads(struct controller *controller)
+{
+    return __atomic_load_n(&controller->leads, __ATOMIC_ACQUIRE) != 0;
+}
+
 bool controller_is_stopping(struct controller *controller)
 {
     return __atomic_load_n(&controller->stopping, __ATOMIC_ACQUIRE) != 0;
@@ -189,6 +194,9 @@ struct controller *controller_new(const struct controller_options *options)
 
 int controller_start(struct controller *controller, struct error *err)
 {
+    /* In this order: an event that still finds a follower has reached the caches before they are walked. */
+    __atomic_store_n(&controller->leads, 1, __ATOMIC_SEQ_CST);
+    wake_all(controller);
     if (loop_start(&controller->sandboxes, err) < 0 || loop_start(&controller->snapshots, err) < 0)
         return -1;
     return 0;

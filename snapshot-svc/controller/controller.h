@@ -6,6 +6,8 @@
  * cluster or the agents do not know, so a killed process goes on where it was when it is started again. Which
  * keys an event wakes, and what each action promises, is in reconcile/plan.h.
  *
+ * Of several replicas one leads: controller_start(). Until then an event changes no more than the index of snapshots.
+ *
  * Threads: one for each worker of each controller, and the dispatcher's followers. Handlers run on the
  * informers' threads. */
 #pragma once

@@ -40,6 +40,7 @@ struct controller { /* set when made; the parts lock for themselves */
     struct recorder *recorder;
     struct outcomes *outcomes;
     struct metric *commits_followed;
+    int leads; /* atomic: there are workers for what is queued; a follower queues, counts and logs nothing */
     int stopping; /* atomic: workers take up no more actions */
 };
 
@@ -48,9 +49,12 @@ reconcile_fn reconcile_sandbox, reconcile_snapshot;
 
 /* wake.c */
 void wake_subscribe(struct controller *controller);
+/* Every object of both controllers: a leader begins with them all. */
+void wake_all(struct controller *controller);
 /* An agent of this node appeared, moved or went: the snapshots that may wait for it. */
 void wake_for_agent(void *self, const char *node);
 /* The dispatcher's `changed`; self is the controller. */
 void wake_for_commit(void *self, const char *ns, const char *snapshot, int64_t delay_ms);
 
+bool controller_leads(struct controller *controller);
 bool controller_is_stopping(struct controller *controller);

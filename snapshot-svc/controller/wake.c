@@ -10,6 +10,8 @@
 
 static void wake_after(struct loop *loop, const char *ns, const char *name, int64_t delay_ms)
 {
+    if (!controller_leads(loop->controller))
+        return; /* nobody would take the key out of the queue again */
     SCOPED(string) char *key = xasprintf("%s/%s", ns, name);
     workqueue_add_after(loop->queue, key, delay_ms);
 }
@@ -17,6 +19,21 @@ static void wake_after(struct loop *loop, const char *ns, const char *name, int6
 static void wake(struct loop *loop, const char *ns, const char *name)
 {
     wake_after(loop, ns, name, 0);
+}
+
+static void wake_all_of(struct loop *loop, enum cluster_kind kind)
+{
+    SCOPED_OBJECT_LIST struct object_list all = OBJECT_LIST_INIT;
+
+    informer_list(loop->controller->service->informers[kind], NULL, &all);
+    for (size_t i = 0; i < all.count; i++)
+        wake(loop, all.items[i]->ns, all.items[i]->name);
+}
+
+void wake_all(struct controller *controller)
+{
+    wake_all_of(&controller->sandboxes, KIND_BATCH_SANDBOX);
+    wake_all_of(&controller->snapshots, KIND_SANDBOX_SNAPSHOT);
 }
 
 static void wake_snapshots_of(struct controller *controller, const char *ns, const char *sandbox,
@@ -47,7 +64,8 @@ static void sandbox_updated(void *self, struct object *old, struct object *sandb
 {
     struct controller *controller = self;
 
-    outcomes_sandbox_updated(controller->outcomes, old, sandbox);
+    if (controller_leads(controller))
+        outcomes_sandbox_updated(controller->outcomes, old, sandbox);
     sandbox_changed(controller, sandbox);
 }
 
@@ -93,7 +111,8 @@ static void snapshot_updated(void *self, struct object *old, struct object *snap
 {
     struct controller *controller = self;
 
-    outcomes_snapshot_updated(controller->outcomes, old, snapshot);
+    if (controller_leads(controller))
+        outcomes_snapshot_updated(controller->outcomes, old, snapshot);
     if (strcmp(sandbox_of(old), sandbox_of(snapshot)) != 0)
         snapshot_index_remove(controller->index, old->ns, sandbox_of(old), old->name);
     snapshot_added(controller, snapshot);

@@ -137,6 +137,46 @@ static void assert_demo_runs(struct kit *kit, const char *tag)
     assert_contains(json_path_string(container, "image"), tag);
 }
 
+/* ---- following ---- */
+
+static bool follower_knows_that_demo_is_paused(struct kit *kit, const void *context)
+{
+    const struct replica *replica = context;
+    SCOPED(object)
+    struct object *demo = informer_get(replica->service.informers[KIND_BATCH_SANDBOX], KIT_NS, "demo");
+    const char *phase = demo ? json_path_string(demo->json, "status.phase") : NULL;
+
+    (void)kit;
+    return phase && strcmp(phase, "Paused") == 0;
+}
+
+static void assert_metric(const struct service *service, const char *line)
+{
+    SCOPED_STRBUF struct strbuf page = STRBUF_INIT;
+    SCOPED(string) char *whole = xasprintf("\n%s\n", line);
+
+    metrics_render(service->metrics, &page);
+    assert_contains(strbuf_text(&page), whole);
+}
+
+/* Nobody would ever take out what it queued, and what the leader did is counted once. */
+static void a_follower_queues_nothing_and_counts_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct replica *replica = &fixture->replica;
+
+    begin_follower(fixture, KIND_MAX);
+    run_demo(fixture->kit);
+    pause_demo(fixture->kit);
+    kit_await(fixture->kit, follower_knows_that_demo_is_paused, replica, "the follower's news");
+    controller_refresh_metrics(replica->controller);
+    assert_metric(&replica->service, "stasis_workqueue_depth{controller=\"batchsandbox\"} 0");
+    assert_metric(&replica->service, "stasis_workqueue_depth{controller=\"sandboxsnapshot\"} 0");
+    assert_metric(&replica->service, "stasis_pauses_total{result=\"ok\"} 0");
+    assert_metric(&replica->service, "stasis_commits_total{result=\"ok\"} 0");
+    assert_metric(&fixture->kit->service, "stasis_pauses_total{result=\"ok\"} 1");
+}
+
 /* ---- old caches ---- */
 
 static void a_new_leader_never_resumes_from_the_snapshot_of_an_earlier_pause(void **state)
@@ -201,6 +241,7 @@ static void a_new_leader_commits_a_pod_that_it_has_not_heard_of(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_follower_queues_nothing_and_counts_nothing),
         TEST(a_new_leader_never_resumes_from_the_snapshot_of_an_earlier_pause),
         TEST(a_new_leader_resumes_from_a_snapshot_that_it_has_not_heard_of),
         TEST(a_new_leader_deletes_a_pod_that_it_has_not_heard_of),
