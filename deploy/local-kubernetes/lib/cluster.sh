@@ -36,10 +36,21 @@ cluster_at()
     [ "${#CLUSTER_DIR}" -le 70 ] || die "want a folder of at most 70 characters (socket paths are short), got $CLUSTER_DIR"
 }
 
+# What is read as shell, by root, must not be another user's: the folder may be in one that everybody may write to.
+cluster_must_be_ours()
+{
+    local path owner
+    for path in "$CLUSTER_DIR" "$CLUSTER_DIR/settings"; do
+        owner=$(stat -Lc %u "$path")
+        [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] || die "$path belongs to user $owner; choose another folder with --dir"
+    done
+}
+
 cluster_load()
 {
     local node
     [ -f "$CLUSTER_DIR/settings" ] || return 1
+    cluster_must_be_ours
     # shellcheck disable=SC1091
     . "$CLUSTER_DIR/settings"
     for ((node = 1; node <= NODE_COUNT; node++)); do
