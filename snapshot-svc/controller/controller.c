@@ -205,6 +205,7 @@ int controller_start(struct controller *controller, struct error *err)
 void controller_stop(struct controller *controller)
 {
     __atomic_store_n(&controller->stopping, 1, __ATOMIC_RELEASE);
+    agents_unsubscribe(controller->service->agents, wake_for_agent, controller);
     loop_stop(&controller->sandboxes);
     loop_stop(&controller->snapshots);
     dispatcher_stop(controller->dispatcher);
@@ -214,6 +215,7 @@ void controller_free(struct controller *controller)
 {
     if (!controller)
         return;
+    agents_unsubscribe(controller->service->agents, wake_for_agent, controller);
     dispatcher_free(controller->dispatcher);
     loop_done(&controller->sandboxes);
     loop_done(&controller->snapshots);

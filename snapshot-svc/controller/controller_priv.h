@@ -51,7 +51,7 @@ reconcile_fn reconcile_sandbox, reconcile_snapshot;
 void wake_subscribe(struct controller *controller);
 /* Every object of both controllers: a leader begins with them all. */
 void wake_all(struct controller *controller);
-/* An agent of this node appeared, moved or went: the snapshots that may wait for it. */
+/* An agent of this node appeared, moved or went: all that may wait for it. */
 void wake_for_agent(void *self, const char *node);
 /* The dispatcher's `changed`; self is the controller. */
 void wake_for_commit(void *self, const char *ns, const char *snapshot, int64_t delay_ms);

@@ -5,6 +5,7 @@
 #include "shared/json/json.h"
 #include "snapshot-svc/controller/controller_priv.h"
 #include "snapshot-svc/controller/outcomes.h"
+#include "snapshot-svc/model/batchsandbox.h"
 #include "snapshot-svc/model/names.h"
 #include "snapshot-svc/model/sandboxsnapshot.h"
 
@@ -195,22 +196,28 @@ static void job_updated(void *self, struct object *old, struct object *object)
 
 /* ---- agents and commits ---- */
 
-static bool may_wait_for_agent(const struct object *snapshot)
+/* Retries of what needs an agent back off to a minute; meanwhile containers may be frozen for nobody. */
+static bool may_wait_for_agent(const struct object *sandbox)
 {
-    const enum snapshot_phase phase = snapshot_phase_parse(json_path_string(snapshot->json, "status.phase"));
-    return phase == SNAPSHOT_PENDING || phase == SNAPSHOT_PHASE_NONE || phase == SNAPSHOT_COMMITTING;
+    const char *phase = json_path_string(sandbox->json, "status.phase");
+    return sandbox_phase_parse(phase) == SANDBOX_PAUSING; /* its pod is to be killed */
 }
 
+/* Which node each is about may not be written down yet. */
 void wake_for_agent(void *self, const char *node)
 {
     struct controller *controller = self;
-    SCOPED_OBJECT_LIST struct object_list all = OBJECT_LIST_INIT;
+    SCOPED_OBJECT_LIST struct object_list snapshots = OBJECT_LIST_INIT, sandboxes = OBJECT_LIST_INIT;
 
-    (void)node; /* a snapshot that waits has not written down yet which node it is about */
-    informer_list(controller->service->informers[KIND_SANDBOX_SNAPSHOT], NULL, &all);
-    for (size_t i = 0; i < all.count; i++)
-        if (may_wait_for_agent(all.items[i]))
-            wake(&controller->snapshots, all.items[i]->ns, all.items[i]->name);
+    (void)node;
+    informer_list(controller->service->informers[KIND_SANDBOX_SNAPSHOT], NULL, &snapshots);
+    for (size_t i = 0; i < snapshots.count; i++)
+        if (!is_finished(snapshots.items[i]))
+            wake(&controller->snapshots, snapshots.items[i]->ns, snapshots.items[i]->name);
+    informer_list(controller->service->informers[KIND_BATCH_SANDBOX], NULL, &sandboxes);
+    for (size_t i = 0; i < sandboxes.count; i++)
+        if (may_wait_for_agent(sandboxes.items[i]))
+            wake(&controller->sandboxes, sandboxes.items[i]->ns, sandboxes.items[i]->name);
 }
 
 void wake_for_commit(void *self, const char *ns, const char *name, int64_t delay_ms)
