@@ -28,6 +28,9 @@ done
 if [ ${#presets[@]} -eq 0 ]; then
     presets=(check release)
     [ "${parts[*]}" != kubernetes ] || presets=(release)
+elif [ "${parts[*]}" = kubernetes ] && [[ " ${presets[*]} " != *" release "* ]]; then
+    echo "tests/run.sh: the part kubernetes runs with the preset release only: its images are made of that" >&2
+    exit 2
 fi
 
 deploy/install-deps.sh test
