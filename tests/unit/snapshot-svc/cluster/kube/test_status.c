@@ -23,7 +23,7 @@ static void every_answer_has_its_code_and_words(void **state)
         const char *text;
     } rows[] = {
         {400, STATUS("BadRequest", "", "does not match"), ERR_INVALID, "does not match"},
-        {401, STATUS("Unauthorized", "", "Unauthorized"), ERR_DENIED,
+        {401, STATUS("Unauthorized", "", "Unauthorized"), ERR_UNAVAILABLE,
          "does not accept our credentials: Unauthorized"},
         {403, STATUS("Forbidden", "a", "x is forbidden: User \\\"u\\\" cannot patch"), ERR_DENIED,
          "RBAC must allow patch on batchsandboxes/status (API group \"sandbox.opensandbox.io\"): x is "
