@@ -13,8 +13,8 @@ struct rpc_tls;
 
 struct backend;
 
-/* From now on this process, of all replicas, is the one that reconciles. Called once, on any thread; when
- * it fails, the process ends. */
+/* From now on this process, of all replicas, is the one that reconciles. Called once, on any thread; when it fails, the
+ * process ends. */
 typedef int backend_lead_fn(void *self, struct error *err);
 
 struct backend_ops {
@@ -28,6 +28,7 @@ struct backend_ops {
     void (*free)(struct backend *backend);
 };
 
-extern const struct backend_ops backend_local; /* backend_local.c: SQLite, and the kubelet in this process */
-extern const struct backend_ops
-    backend_kube; /* backend_kube.c: a kube-apiserver; agents are found by their pods */
+/* backend_local.c: SQLite, and the kubelet in this process. */
+extern const struct backend_ops backend_local;
+/* backend_kube.c: a kube-apiserver; agents are found by their pods. */
+extern const struct backend_ops backend_kube;

@@ -18,9 +18,8 @@ struct metrics;
 struct service {
     struct cluster *cluster;
     const char *ns; /* where the API makes sandboxes and looks for them; the informers see all namespaces */
-    struct informer *informers
-        [KIND_MAX]; /* BATCH_SANDBOX, SANDBOX_SNAPSHOT, POD (of sandboxes), JOB (of commits; NULL on the local
-                                 backend); NULL: kinds that are not cached */
+    /* BATCH_SANDBOX, SANDBOX_SNAPSHOT, POD (of sandboxes), JOB (of commits; NULL on the local backend). NULL: not cached. */
+    struct informer *informers[KIND_MAX];
     struct informer *job_pods; /* the pods of those Jobs; NULL on the local backend */
     struct agents *agents;
     const char *node_name; /* local backend: this machine; NULL on Kubernetes */

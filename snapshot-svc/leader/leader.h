@@ -40,8 +40,8 @@ struct leader_options {
     struct cluster *cluster; /* borrowed; outlives the leader */
     const char *ns;          /* of the Lease: the system namespace */
     const char *name;        /* NULL: LEADER_LEASE_NAME */
-    const char
-        *identity; /* for people: the pod's name. A random number is added, so that no two are the same */
+    /* For people: the pod's name. A random number is added, so that no two are the same. */
+    const char *identity;
     int64_t lease_duration_ms; /* 0: 15000; the Lease has it in whole seconds, rounded up */
     int64_t renew_deadline_ms; /* 0: 10000; shorter than the lease */
     int64_t retry_period_ms;   /* 0: 2000; shorter than the deadline */

@@ -46,8 +46,7 @@ enum action_type {
     ACTION_PATCH_STATUS,
     ACTION_CREATE,
     ACTION_DELETE,
-    ACTION_COMMIT, /* start the commit, or attach to it after a restart; the dispatcher follows it from there
-                    */
+    ACTION_COMMIT, /* start the commit, or attach to it after a restart; the dispatcher follows it from there */
     ACTION_RELEASE_KILL, /* the pause is taken: every process of the pod gets SIGKILL while frozen */
     ACTION_CANCEL,       /* stop the commit wherever it is; what it froze runs again */
     ACTION_EVENT,        /* a Kubernetes Event on `kind`/`name` */

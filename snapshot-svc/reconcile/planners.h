@@ -54,8 +54,8 @@ struct batchsandbox_observed {
     const struct batchsandbox *sandbox;
     const struct pod *const *pods; /* owned by the sandbox's uid, terminating ones included; any order */
     size_t pod_count;
-    const struct sandboxsnapshot
-        *snapshot; /* "<bs>-pause" of the namespace, whoever owns it; NULL: there is none */
+    /* "<bs>-pause" of the namespace, whoever owns it; NULL: there is none */
+    const struct sandboxsnapshot *snapshot;
     const struct commit_view *commit; /* of that snapshot's commit; NULL is COMMIT_UNKNOWN */
 };
 
@@ -87,19 +87,19 @@ struct job_sighting {              /* all empty on the local backend */
 
 struct sandboxsnapshot_observed {
     const struct sandboxsnapshot *snapshot;
-    const struct batchsandbox
-        *sandbox;                  /* spec.sandboxName; NULL: confirmed absent by a read that is not cached */
+    /* spec.sandboxName; NULL: confirmed absent by a read that is not cached */
+    const struct batchsandbox *sandbox;
     const struct pod *const *pods; /* owned by that sandbox's uid */
     size_t pod_count;
-    struct push_secret_check push_secret; /* only looked at while the phase is Pending; a transient lookup
-                                             error is the executor's to retry, not a state */
-    const struct commit_view *commit;     /* NULL is COMMIT_UNKNOWN */
+    /* Only looked at while the phase is Pending; a transient lookup error is the executor's to retry, not a state. */
+    struct push_secret_check push_secret;
+    const struct commit_view *commit; /* NULL is COMMIT_UNKNOWN */
     const char
         *busy_with;   /* another snapshot of this sandbox that is Committing, or NULL: one commit per pod */
     bool agent_ready; /* sandboxsnapshot_source_node() has an agent */
     struct job_sighting commit_job, unpause_job;
-    const char *
-        job_refused; /* why the cluster refused to create a Job of this snapshot, or NULL; of this process only */
+    /* Why the cluster refused to create a Job of this snapshot, or NULL; of this process only. */
+    const char *job_refused;
 };
 
 int sandboxsnapshot_plan(const struct sandboxsnapshot_observed *seen, const struct reconcile_config *config,

@@ -16,13 +16,13 @@
 #include "snapshot-svc/reconcile/planners.h"
 #include "snapshot-svc/reconcile/pod_health.h"
 
-enum snapshot_standing { /* of the object called "<bs>-pause" */
-                         SNAPSHOT_ABSENT,
-                         SNAPSHOT_OURS,
-                         SNAPSHOT_FORMER,  /* owned by a sandbox of our name that is gone: garbage collection
-                                              takes it */
-                         SNAPSHOT_FOREIGN, /* somebody else's: never trusted, never deleted */
-                         SNAPSHOT_STANDING_MAX
+/* Of the object called "<bs>-pause". */
+enum snapshot_standing {
+    SNAPSHOT_ABSENT,
+    SNAPSHOT_OURS,
+    SNAPSHOT_FORMER,  /* owned by a sandbox of our name that is gone: garbage collection takes it */
+    SNAPSHOT_FOREIGN, /* somebody else's: never trusted, never deleted */
+    SNAPSHOT_STANDING_MAX
 };
 
 struct sandbox_pass {

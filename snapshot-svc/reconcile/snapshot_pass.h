@@ -8,9 +8,8 @@
 #include "snapshot-svc/reconcile/actions.h"
 #include "snapshot-svc/reconcile/planners.h"
 
-enum {
-    OUTCOME_GRACE_MS = 30 * 1000
-}; /* past the deadline: for the committer's own timeout to be told first */
+/* Past the deadline: for the committer's own timeout to be told first. */
+enum { OUTCOME_GRACE_MS = 30 * 1000 };
 
 struct snapshot_pass {
     const struct sandboxsnapshot_observed *seen;

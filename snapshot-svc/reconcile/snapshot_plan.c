@@ -15,8 +15,7 @@
 #include "snapshot-svc/reconcile/snapshot_pass.h"
 
 enum {
-    CANCEL_TRIES_MS =
-        2 * 60 * 1000, /* for an agent that cannot be reached; its own timeouts thaw after that */
+    CANCEL_TRIES_MS = 120 * 1000, /* for an agent that cannot be reached; its own timeouts thaw after that */
     AUTO_WAITS_FOR_AGENT_MS = 10 * 1000, /* then a Job does it: the node may not be meant to have one */
     AGENT_IS_BACK_MS = 60 * 1000, /* a rolling update of the DaemonSet, with the old pod's grace period */
 };
