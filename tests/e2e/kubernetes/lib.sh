@@ -143,11 +143,13 @@ node_service() { "$LOCAL_KUBERNETES/service" "$@"; } # NODE SERVICE start|stop|k
 # What must hold whenever nothing is under way: nobody is frozen, and the agent owes nothing.
 nothing_is_left()
 {
-    local node
-    for node in $(kubectl get nodes -o name); do
-        node=${node#node/}
-        want "frozen containers on $node" "" "$(in_node "$node" ctr -n k8s.io tasks ls | awk '$3 == "PAUSED" { print $1 }')"
-        want "spool files on $node" "" "$(in_node "$node" find /var/lib/stasis/agent/spool /var/lib/stasis/jobs -path "*/spool/*" -type f 2>/dev/null || :)"
+    local node nodes frozen spool # each by itself: a question that fails must not look like a good answer
+    nodes=$(kubectl get nodes -o jsonpath='{.items[*].metadata.name}')
+    for node in $nodes; do
+        frozen=$(in_node "$node" ctr -n k8s.io tasks ls | awk '$3 == "PAUSED" { print $1 }')
+        want "frozen containers on $node" "" "$frozen"
+        spool=$(in_node "$node" find /var/lib/stasis -path '*/spool/*' -type f)
+        want "spool files on $node" "" "$spool"
     done
 }
 

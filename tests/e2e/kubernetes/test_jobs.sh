@@ -97,11 +97,12 @@ pod_of_job_runs() # JOB: sets POD
 a_job_that_is_killed_in_mid_commit_is_done_again_by_the_next_pod()
 {
     new_sandbox killed
-    inside killed sh -c 'echo kept >/kept; dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null'
+    inside killed sh -c 'echo kept >/kept; dd if=/dev/urandom of=/big bs=1M count=400 2>/dev/null' # seconds to be caught in
     set_pause killed true
-    within 40 pod_of_job_runs killed-pause-commit || { echo "no pod of the Job runs" >&2; return 1; }
+    within 40 pod_of_job_runs killed-pause-commit || { echo "no pod of the Job was seen running" >&2; return 1; }
     kubectl -n "$NS" delete pod "$POD" --grace-period=0 --force >/dev/null 2>&1
     until_phase killed Paused 120
+    want "pods that the Job needed" 2 "$(kubectl -n "$NS" get events --field-selector reason=SuccessfulCreate,involvedObject.name=killed-pause-commit -o json | jq '[.items[].count // 1] | add')"
     resume killed
     want "file" kept "$(inside killed cat /kept)"
     nothing_is_left

@@ -276,6 +276,30 @@ stasis()
         --ca-file "$E2E_DIR/ca.crt" --tls-server-name "stasis-lifecycle-svc.$SYSTEM.svc" "$@"
 }
 
+scale_snapshot_svc() { kubectl -n "$SYSTEM" scale deployment/stasis-snapshot-svc --replicas="$1" >/dev/null; }
+snapshot_svc_back()
+{
+    scale_snapshot_svc 2
+    kubectl -n "$SYSTEM" rollout status deployment/stasis-snapshot-svc --timeout=60s >/dev/null
+}
+without_a_controller_the_api_says_so_and_a_wish_waits()
+{
+    new_sandbox waiting
+    create_by_rest
+    trap snapshot_svc_back EXIT
+    scale_snapshot_svc 0
+    kubectl -n "$SYSTEM" wait --for=delete pod -l app.kubernetes.io/component=snapshot-svc --timeout=60s >/dev/null
+    rest POST "/v1/sandboxes/$ID/pause"
+    want "status of pause" 503 "$STATUS"
+    want_in snapshot-svc "$BODY"
+    set_pause waiting true
+    snapshot_svc_back
+    until_phase waiting Paused
+    resume waiting
+    rest DELETE "/v1/sandboxes/$ID"
+    want "status of delete" 204 "$STATUS"
+}
+
 kube_begin main "$1"
 STASISCTL=$2/stasisctl
 SANDBOXES=opensandbox
@@ -294,4 +318,5 @@ it "a manual snapshot thaws its source and has a tag of its own" a_manual_snapsh
 it "a snapshot of a missing sandbox fails and names it" a_snapshot_of_a_missing_sandbox_fails_and_names_it
 it "deleting works in every state and leaves nothing" deleting_works_in_every_state_and_leaves_nothing
 it "an expired sandbox goes with its pods" an_expired_sandbox_goes_with_its_pods
+it "without a controller the API says so, and a wish waits for one" without_a_controller_the_api_says_so_and_a_wish_waits
 e2e_end
