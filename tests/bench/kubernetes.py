@@ -79,15 +79,39 @@ class Story:
             self.changed.notify_all()
 
     def watch(self, path, tell):
-        version = self.cluster.call("GET", path)["metadata"]["resourceVersion"]
-        threading.Thread(target=self.follow, args=(path, version, tell), daemon=True).start()
+        threading.Thread(target=self.follow_until_closed, args=(path, tell), daemon=True).start()
 
-    def follow(self, path, version, tell):
+    def follow_until_closed(self, path, tell):
+        try:
+            self.follow(path, tell)
+        except (OSError, http.client.HTTPException):
+            if self.cluster.proxy.returncode is None and self.cluster.proxy.poll() is None:
+                raise
+
+    def follow(self, path, tell):
+        """Lists, then watches; the server ends the watch of a reader that is too slow, so: over and over."""
+        known = {}
         connection = self.cluster.connect()
-        connection.request("GET", f"{path}?watch=1&resourceVersion={version}")
-        for line in connection.getresponse():
-            event = json.loads(line)
-            tell(event["type"], event["object"])
+        while True:
+            listed = self.cluster.call("GET", path)
+            present = {item["metadata"]["uid"]: item for item in listed["items"]}
+            for uid in known.keys() - present.keys():
+                tell("DELETED", known[uid])
+            for item in present.values():
+                tell("ADDED", item)
+            known = present
+            connection.request("GET", f'{path}?watch=1&resourceVersion={listed["metadata"]["resourceVersion"]}')
+            for line in connection.getresponse():
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    break
+                uid = event["object"]["metadata"]["uid"]
+                if event["type"] == "DELETED":
+                    known.pop(uid, None)
+                else:
+                    known[uid] = event["object"]
+                tell(event["type"], event["object"])
+            connection.close()
 
     def sandbox(self, _, sandbox):
         for condition in sandbox.get("status", {}).get("conditions", []):
