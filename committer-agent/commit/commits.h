@@ -7,8 +7,8 @@
  *
  * At most one commit per pod runs, holds, kills or still owes a thaw. A finished commit is remembered for
  * RETENTION_MS (fewer than REMEMBERED_MAX of them), so that a caller who lost the answer gets it by asking again;
- * the key of a FAILED one starts anew. One that was KILLED stays known until its containers are gone. Threads: any; one thread per running commit, and one supervisor for deadlines, holds and
- * forgetting. */
+ * the key of a FAILED one starts anew. One that was KILLED stays known until its containers are gone.
+ * Threads: any; one thread per running commit, and one supervisor for deadlines, holds and forgetting. */
 #pragma once
 
 #include "committer-agent/commit/run.h"

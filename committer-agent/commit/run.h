@@ -21,9 +21,8 @@ struct commit_environment { /* the agent's; outlives every run */
     struct containerd *containerd;
     struct journal *journal;
     const char *spool_dir;
-    const char
-        *owner; /* frozen containers are marked with it (frozen_by.h); the same for whoever comes after this
-                        * process. NULL: not marked */
+    /* Frozen containers are marked with it (frozen_by.h); the same for whoever comes after this process. NULL: not marked. */
+    const char *owner;
     uint64_t spool_min_free_bytes; /* beyond what the layers are expected to need */
     int compression_level;         /* 0: the fast default */
     unsigned compression_threads;
@@ -57,6 +56,5 @@ int commit_thaw(struct containerd *containerd, const struct journal_record *reco
 /* Nobody can find any of its containers any more. One that cannot be asked for counts as there. */
 bool commit_is_gone(struct containerd *containerd, const struct journal_record *record);
 
-/* Makes sure that no process of the record's containers ever runs again. Errors of container_kill_frozen().
- */
+/* Makes sure that no process of the record's containers ever runs again. Errors of container_kill_frozen(). */
 int commit_kill(struct containerd *containerd, const struct journal_record *record, struct error *err);

@@ -1,6 +1,5 @@
 /* containerd/containers.h - the containers of a pod, as CRI labels them.
- * Spec: containerd's CRI labels (io.cri-containerd.kind, io.kubernetes.pod.*, io.kubernetes.container.name).
- */
+ * Spec: containerd's CRI labels (io.cri-containerd.kind, io.kubernetes.pod.*, io.kubernetes.container.name). */
 #pragma once
 
 #include "committer-agent/containerd/containerd.h"

@@ -24,8 +24,7 @@ struct event_stream {
 
 typedef Containerd__Services__Events__V1__Envelope envelope_message;
 
-/* Every event message has the container's id as field 1 (id or container_id), so one pattern reads them all.
- */
+/* Every event message has the container's id as field 1 (id or container_id), so one pattern reads them all. */
 struct event_kind {
     const char *topic;
     enum container_event_kind kind;

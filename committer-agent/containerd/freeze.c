@@ -30,8 +30,7 @@ static int freeze_failed(struct error *err, const char *id)
     return error_wrap(err, "freezing container %s", id);
 }
 
-/* The runtime has answered; the kernel may need a moment more (v1: FREEZING), and it has no event for that.
- */
+/* The runtime has answered; the kernel may need a moment more (v1: FREEZING), and it has no event for that. */
 static int await_frozen(struct containerd *containerd, const char *id, struct error *err)
 {
     int64_t deadline = clock_monotonic_ms() + FREEZE_TIMEOUT_MS;

@@ -28,8 +28,7 @@ int container_freeze(struct containerd *containerd, const char *container_id, st
                      struct error *err);
 #define FREEZE_TIMEOUT_MS 10000
 
-/* Takes over a container that is frozen already (after a restart). ERR_PRECONDITION, FreezeFailed: it is not frozen.
- */
+/* Takes over a container that is frozen already (after a restart). ERR_PRECONDITION, FreezeFailed: it is not frozen. */
 int container_adopt_frozen(struct containerd *containerd, const char *container_id, struct frozen *ret_frozen,
                            struct error *err);
 

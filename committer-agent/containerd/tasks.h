@@ -35,7 +35,6 @@ int task_resume(struct containerd *containerd, const char *container_id, struct 
 int task_pids(struct containerd *containerd, const char *container_id, pid_t **ret_pids, size_t *ret_count,
               struct error *err);
 
-/* Sends a signal to the first process, or to all of the container's. Frozen ones get it when they are thawed.
- */
+/* Sends a signal to the first process, or to all of the container's. Frozen ones get it when they are thawed. */
 int task_kill(struct containerd *containerd, const char *container_id, int signal_number, bool all,
               struct error *err);

@@ -43,8 +43,7 @@ DEFINE_FREEP(xattrs, struct xattrs, xattrs_free)
  * "FileChanged". */
 int xattrs_read(struct xattrs *xattrs, int fd, struct error *err);
 
-/* What xattrs_read() found to carry, sorted by name. Borrowed until the next xattrs_read() or xattrs_add().
- */
+/* What xattrs_read() found to carry, sorted by name. Borrowed until the next xattrs_read() or xattrs_add(). */
 const struct tar_xattr *xattrs_get_carried(const struct xattrs *xattrs, size_t *ret_count);
 
 bool xattrs_has(const struct xattrs *xattrs, const char *name); /* among the carried */

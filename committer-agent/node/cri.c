@@ -4,8 +4,7 @@
 
 #include "shared/base/alloc.h"
 
-/* The kubelet's --runtime-request-timeout is 2 minutes; creating a sandbox may wait for the network plugin.
- */
+/* The kubelet's --runtime-request-timeout is 2 minutes; creating a sandbox may wait for the network plugin. */
 enum { CALL_TIMEOUT_MS = 120000, SANDBOX_TIMEOUT_MS = 240000 };
 
 struct cri {

@@ -9,8 +9,7 @@
 
 #pragma GCC diagnostic ignored "-Wimplicit-fallthrough" /* uthash's hash function, as clang sees it */
 
-/* A note goes when its container's record is deleted. Should such an event ever be lost, the oldest notes go.
- */
+/* A note goes when its container's record is deleted. Should such an event ever be lost, the oldest notes go. */
 enum { EXITS_MAX = 8192 };
 
 struct note {

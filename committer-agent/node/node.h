@@ -1,8 +1,7 @@
 /* node/node.h - runs pods on this node through CRI; the kubelet's part for the local backend.
  *
  * A pod's containers are started once and never again. Pods of others on the same containerd are never
- * touched: ours carry a label (labels.h). Threads: any; what is done to one pod happens one after the other.
- */
+ * touched: ours carry a label (labels.h). Threads: any; what is done to one pod happens one after the other. */
 #pragma once
 
 #include "committer-agent/node/pod_spec.h"

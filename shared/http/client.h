@@ -19,8 +19,8 @@ struct http_client_options {
     bool insecure_tls;          /* skip verification: only when the operator said so */
     int64_t connect_timeout_ms; /* 0: 10 s */
     int64_t stall_timeout_ms;   /* no byte for so long ends the transfer with ERR_TIMEOUT; 0: 30 s */
-    const bool
-        *cancelled; /* optional: polled by the transfer (atomically); true ends it with ERR_CANCELLED */
+    /* Optional: polled by the transfer (atomically); true ends it with ERR_CANCELLED. */
+    const bool *cancelled;
 };
 
 struct http_header {

@@ -27,8 +27,7 @@ struct rpc_channel_options {
 
     struct rpc_tls *tls;     /* of rpc_tls_open() or rpc_tls_open_client(); NULL: plaintext */
     const char *server_role; /* mutual TLS: whom we mean to reach, "committer-agent" */
-    const char *
-        server_name; /* public TLS: the host name in the certificate, where the target has another; or NULL */
+    const char *server_name; /* public TLS: host name in the certificate, if not the target's; or NULL */
     const char *secure_with; /* named when TLS is missing; NULL: "--tls-dir=FOLDER" */
 };
 

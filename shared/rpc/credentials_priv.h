@@ -34,8 +34,7 @@ int rpc_client_credentials(const char *target, const struct rpc_channel_options 
 /* What the credentials of one listener look at; it outlives them. */
 struct rpc_listener_tls {
     struct rpc_tls *tls;
-    uint64_t
-        given; /* the generation that the core has; handshakes of one listener begin one after the other */
+    uint64_t given; /* the generation that the core has; handshakes of a listener begin one after the other */
 };
 
 /* *ret_credentials is the caller's (grpc_server_credentials_release). *ret_listener too, rpc_listener_tls_free() after

@@ -10,10 +10,10 @@
 #define CONTAINER_OF(member_ptr, type, member) ((type *)((char *)(member_ptr)-offsetof(type, member)))
 
 struct rpc_tag {
-    void (*done)(struct rpc_tag *tag,
-                 bool ok); /* on a poller thread, once per batch; NULL: plucked by its owner */
-    atomic_uint
-        given; /* what we wrote before giving the tag to the core is seen by the thread that gets it back */
+    /* On a poller thread, once per batch; NULL: plucked by its owner. */
+    void (*done)(struct rpc_tag *tag, bool ok);
+    /* What we wrote before giving the tag to the core is seen by the thread that gets it back. */
+    atomic_uint given;
 };
 
 static inline void rpc_tag_give(struct rpc_tag *tag)

@@ -57,7 +57,8 @@ bool pod_has_ended(const struct pod *pod);
 /* Being deleted, and all that is left is its object: every container has ended, and none can have been started again, for the node
  * starts none after it has heard of the deletion. A container that the runtime has forgotten by then counts as ended: the kubelet
  * says so by lastState ContainerStatusUnknown, of pods being deleted only. kubelet 1.20 takes 5 to 16 s more to remove the object,
- * and a minute where a container was forgotten; a DELETE without grace period does it at once. The node keeps cleaning up volumes and folders by itself, by the pod's uid. */
+ * and a minute where a container was forgotten; a DELETE without grace period does it at once. The node keeps cleaning up volumes
+ * and folders by itself, by the pod's uid. */
 bool pod_is_only_an_object(const struct pod *pod);
 
 /* The index from its label, else the number after the last '-' of its name.

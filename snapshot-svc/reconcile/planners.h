@@ -94,8 +94,8 @@ struct sandboxsnapshot_observed {
     /* Only looked at while the phase is Pending; a transient lookup error is the executor's to retry, not a state. */
     struct push_secret_check push_secret;
     const struct commit_view *commit; /* NULL is COMMIT_UNKNOWN */
-    const char
-        *busy_with;   /* another snapshot of this sandbox that is Committing, or NULL: one commit per pod */
+    /* Another snapshot of this sandbox that is Committing, or NULL: one commit per pod. */
+    const char *busy_with;
     bool agent_ready; /* sandboxsnapshot_source_node() has an agent */
     struct job_sighting commit_job, unpause_job;
     /* Why the cluster refused to create a Job of this snapshot, or NULL; of this process only. */

@@ -1,5 +1,6 @@
 /* schema.h - defaults and checks of the custom resources, as the API server does them from the CRDs.
- * Spec: contract/crds.md sections 2 and 3, and the additive members of the model's status. Only BatchSandbox and SandboxSnapshot have a schema here. */
+ * Spec: contract/crds.md sections 2 and 3, and the additive members of the model's status. Only BatchSandbox and
+ * SandboxSnapshot have a schema here. */
 #pragma once
 
 #include <jansson.h>
