@@ -98,8 +98,9 @@ static json_t *unpause_args(const struct job_request *request)
 
 static json_t *security_context(void)
 {
-    return json_pack("{s:i, s:b, s:{s:[s], s:[s, s, s]}}", "runAsUser", 0, "allowPrivilegeEscalation", 0,
-                     "capabilities", "drop", "ALL", "add", "SYS_ADMIN", "DAC_READ_SEARCH", "KILL");
+    return json_pack("{s:i, s:b, s:{s:[s], s:[s, s, s]}, s:{s:s}}", "runAsUser", 0,
+                     "allowPrivilegeEscalation", 0, "capabilities", "drop", "ALL", "add", "SYS_ADMIN",
+                     "DAC_READ_SEARCH", "KILL", "seccompProfile", "type", "RuntimeDefault");
 }
 
 /* ---- volumes ---- */
@@ -126,7 +127,8 @@ static void add_common_volumes(const struct job_request *request, json_t *pod_sp
                false);
     add_volume(pod_spec, container, host_path("journal", JOURNAL_DIR, "DirectoryOrCreate"), JOURNAL_DIR,
                false);
-    add_volume(pod_spec, container, host_path("cgroup", CGROUP_DIR, "Directory"), CGROUP_DIR, true);
+    /* Writable: a freeze that was cut off may have to be undone in the freezer itself. */
+    add_volume(pod_spec, container, host_path("cgroup", CGROUP_DIR, "Directory"), CGROUP_DIR, false);
 }
 
 static void add_commit_volumes(const struct job_request *request, json_t *pod_spec, json_t *container)

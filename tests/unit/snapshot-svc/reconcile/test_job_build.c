@@ -35,14 +35,14 @@ static const char *const snapshot_text =
 #define CONTAINER \
     "'name':'commit','image':'committer:1','imagePullPolicy':'IfNotPresent','command':['/usr/local/bin/image-committer']," \
     "'securityContext':{'runAsUser':0,'allowPrivilegeEscalation':false,'capabilities':{'drop':['ALL']," \
-    "'add':['SYS_ADMIN','DAC_READ_SEARCH','KILL']}}"
+    "'add':['SYS_ADMIN','DAC_READ_SEARCH','KILL']},'seccompProfile':{'type':'RuntimeDefault'}}"
 #define ENV \
     "{'name':'CONTAINERD_SOCKET','value':'/var/run/containerd/containerd.sock'}," \
     "{'name':'STASIS_COMMIT_KEY','value':'uid-snap.2'},{'name':'STASIS_POD_UID','value':'uid-pod'}"
 #define MOUNTS \
     "{'name':'containerd-sock','mountPath':'/var/run/containerd/containerd.sock'}," \
     "{'name':'journal','mountPath':'/var/lib/stasis/jobs'}," \
-    "{'name':'cgroup','mountPath':'/sys/fs/cgroup','readOnly':true}"
+    "{'name':'cgroup','mountPath':'/sys/fs/cgroup'}"
 #define VOLUMES \
     "{'name':'containerd-sock','hostPath':{'path':'/run/k3s/containerd.sock','type':'Socket'}}," \
     "{'name':'journal','hostPath':{'path':'/var/lib/stasis/jobs','type':'DirectoryOrCreate'}}," \
