@@ -261,7 +261,8 @@ static int capture_one(struct steps *steps, size_t i, struct error *err)
                                             .bytes_pushed = &run->progress.bytes_pushed};
     if (layer_push_start(&push, &capture->push, err) < 0)
         return -1;
-    if (layer_capture(source->upper_fd, &options, capture->spool, &run->layers, &run->cancelled,
+    const struct walk_roots roots = {&source->upper_fd, 1};
+    if (layer_capture(&roots, &options, capture->spool, &run->layers, &run->cancelled,
                       &capture->layer, err) < 0)
         return error_wrap(err, "capturing container %s", source->wanted->name);
     return 0;

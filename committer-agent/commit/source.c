@@ -88,9 +88,10 @@ static int open_upper(struct containerd *containerd, struct commit_source *sourc
  * of a kind that the capture will refuse with a better message, the estimate is just not known. */
 static uint64_t estimate_bytes(int upper_fd)
 {
+    const struct walk_roots roots = {&upper_fd, 1};
     const struct walk_limits limits = {0};
     SCOPED(walk)
-    struct walk *walk = walk_new(upper_fd, &limits);
+    struct walk *walk = walk_new(&roots, &limits);
     struct walk_entry entry;
     struct error ignored;
     uint64_t bytes = 0;

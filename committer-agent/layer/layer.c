@@ -353,7 +353,8 @@ static void capture_done(struct capture *capture)
     free(capture->folders);
 }
 
-static int run(struct capture *capture, int upper_fd, struct spool *spool, struct error *err)
+static int run(struct capture *capture, const struct walk_roots *roots, struct spool *spool,
+               struct error *err)
 {
     atomic_ullong *bytes_written = capture->progress ? &capture->progress->bytes_written : NULL;
     struct pipeline_result piped;
@@ -361,7 +362,7 @@ static int run(struct capture *capture, int upper_fd, struct spool *spool, struc
     if (pipeline_new(&capture->options.compress, spool, bytes_written, &capture->pipeline, err) < 0)
         return -1;
     capture->tar = tar_writer_new(pipeline_sink(capture->pipeline));
-    capture->walk = walk_new(upper_fd, &capture->options.limits);
+    capture->walk = walk_new(roots, &capture->options.limits);
     capture->xattrs = xattrs_new();
     capture->hardlinks = hardlinks_new(HARDLINKS_MAX_BYTES);
     capture->folders = xcalloc((size_t)capture->options.limits.depth_max + 1, sizeof(*capture->folders));
@@ -375,7 +376,7 @@ static int run(struct capture *capture, int upper_fd, struct spool *spool, struc
     return 0;
 }
 
-int layer_capture(int upper_fd, const struct layer_options *options, struct spool *spool,
+int layer_capture(const struct walk_roots *roots, const struct layer_options *options, struct spool *spool,
                   struct layer_progress *progress, const bool *cancelled, struct layer_result *ret_result,
                   struct error *err)
 {
@@ -386,7 +387,7 @@ int layer_capture(int upper_fd, const struct layer_options *options, struct spoo
         capture.options.tar_bytes_max = LAYER_TAR_BYTES_MAX;
     if (capture.options.carried_path_max_bytes == 0)
         capture.options.carried_path_max_bytes = LAYER_CARRIED_PATH_MAX_BYTES;
-    int answer = run(&capture, upper_fd, spool, err);
+    int answer = run(&capture, roots, spool, err);
 
     capture_done(&capture); /* first: its worker appends to the spool */
     if (answer < 0) {

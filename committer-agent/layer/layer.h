@@ -85,7 +85,7 @@ struct layer_result {
     struct layer_lost lost[LAYER_LOSS_MAX];
 };
 
-/* Captures upper_fd (borrowed) into spool (borrowed, new) and ends the spool: finished on success, failed with
+/* Captures the roots (borrowed) into spool (borrowed, new) and ends the spool: finished on success, failed with
  * err's copy otherwise. The container must be frozen, or the tree otherwise still. Blocks; reads on the calling
  * thread, compresses and writes on another. progress and cancelled may be NULL; setting *cancelled
  * (__atomic_store_n) from another thread ends the capture soon.
@@ -93,6 +93,6 @@ struct layer_result {
  * ERR_UNSUPPORTED "UnsupportedOverlay": redirect_dir, metacopy or index in use; containerd can still diff it.
  * ERR_EXHAUSTED: "DiskFull", "LayerTooLarge", "TreeTooDeep", "PathTooLong", "TooManyFiles", "TooManyHardLinks".
  * ERR_INVALID: options. ERR_DENIED: not enough rights to read. ERR_CANCELLED. */
-int layer_capture(int upper_fd, const struct layer_options *options, struct spool *spool,
+int layer_capture(const struct walk_roots *roots, const struct layer_options *options, struct spool *spool,
                   struct layer_progress *progress, const bool *cancelled, struct layer_result *ret_result,
                   struct error *err);

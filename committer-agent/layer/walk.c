@@ -64,11 +64,12 @@ struct walk_limits walk_limits_resolve(const struct walk_limits *limits)
     };
 }
 
-struct walk *walk_new(int root_fd, const struct walk_limits *limits)
+struct walk *walk_new(const struct walk_roots *roots, const struct walk_limits *limits)
 {
     struct walk *walk = xcalloc(1, sizeof(*walk));
 
-    walk->root_fd = root_fd;
+    assert(roots->count == 1);
+    walk->root_fd = roots->fds[0];
     walk->limits = walk_limits_resolve(limits);
     assert(walk->limits.open_folders_max >= 2 && walk->limits.names_budget_bytes >= 4 * NAMES_BUDGET_MIN);
     walk->entry_fd = -1;

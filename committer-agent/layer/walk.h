@@ -41,10 +41,15 @@ struct walk_entry {
     struct stat st;
 };
 
+struct walk_roots {
+    const int *fds; /* of folders, topmost first */
+    size_t count;   /* at least 1 */
+};
+
 struct walk;
 
-/* root_fd is borrowed and must outlive the walk. limits is copied. */
-struct walk *walk_new(int root_fd, const struct walk_limits *limits);
+/* The descriptors are borrowed and must outlive the walk; roots and limits are copied. */
+struct walk *walk_new(const struct walk_roots *roots, const struct walk_limits *limits);
 void walk_free(struct walk *walk);
 DEFINE_FREEP(walk, struct walk, walk_free)
 

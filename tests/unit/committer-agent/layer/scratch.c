@@ -105,7 +105,8 @@ int capture_into_memory(const char *folder, const struct layer_options *options,
     assert_true(fd >= 0);
     assert_non_null(mkdtemp(dir));
     assert_ok(spool_new(dir, &spool, &removing), &removing);
-    int answer = layer_capture(fd, options, spool, NULL, NULL, &ret_captured->result, err);
+    const struct walk_roots roots = {&fd, 1};
+    int answer = layer_capture(&roots, options, spool, NULL, NULL, &ret_captured->result, err);
     if (answer == 0)
         read_spool(spool, ret_captured);
     assert_ok(spool_unlink(spool, &removing), &removing);

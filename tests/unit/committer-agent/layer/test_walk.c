@@ -19,7 +19,7 @@ static const struct walk_limits tight = {.open_folders_max = 2, .names_budget_by
 /* "path\n" for each entry. */
 static void walk_all(int root_fd, const struct walk_limits *limits, struct strbuf *ret_paths)
 {
-    SCOPED(walk) struct walk *walk = walk_new(root_fd, limits);
+    SCOPED(walk) struct walk *walk = walk_new(&(struct walk_roots){&root_fd, 1}, limits);
     struct walk_entry entry;
     struct error err;
     int more;
@@ -34,7 +34,7 @@ static void walk_all(int root_fd, const struct walk_limits *limits, struct strbu
 
 static int walk_to_the_end(int root_fd, const struct walk_limits *limits, struct error *err)
 {
-    SCOPED(walk) struct walk *walk = walk_new(root_fd, limits);
+    SCOPED(walk) struct walk *walk = walk_new(&(struct walk_roots){&root_fd, 1}, limits);
     struct walk_entry entry;
     int more;
 
@@ -82,7 +82,7 @@ static void each_entry_is_shown_with_its_own_attributes_and_depth(void **state)
 
     put_folder(scratch, "d");
     put_file(scratch, "d/file", "12345");
-    walk = walk_new(scratch->fd, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_string_equal(entry.name, "");
     assert_int_equal(entry.depth, 0);
@@ -109,7 +109,7 @@ static void a_folder_that_is_skipped_shows_no_content(void **state)
     put_folder(scratch, "d");
     put_file(scratch, "d/file", "");
     put_file(scratch, "e", "");
-    walk = walk_new(scratch->fd, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
     for (; walk_next(walk, &entry, &err) > 0; count++)
         if (strcmp(entry.path, "d") == 0)
             walk_skip_children(walk);
@@ -167,7 +167,7 @@ static void depth_costs_neither_descriptors_nor_correctness(void **state)
     int more;
 
     put_deep(scratch, 120);
-    walk = walk_new(scratch->fd, &tight);
+    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &tight);
     for (; (more = walk_next(walk, &entry, &err)) > 0; count++) {
         unsigned now = open_descriptors();
         most = now > most ? now : most;
@@ -239,7 +239,7 @@ static void an_entry_that_goes_away_says_that_the_tree_was_not_still(void **stat
 
     put_file(scratch, "a", "");
     put_file(scratch, "b", "");
-    walk = walk_new(scratch->fd, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(unlinkat(scratch->fd, "b", 0), 0);
@@ -259,7 +259,7 @@ static void a_folder_that_is_moved_elsewhere_is_noticed_on_the_way_back(void **s
     put_folder(scratch, "a/b");
     put_folder(scratch, "a/b/c");
     put_file(scratch, "a/b/c/file", "");
-    walk = walk_new(scratch->fd, &tight); /* "a" is closed while we are in "c" */
+    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &tight); /* "a" is closed while we are in "c" */
     while ((more = walk_next(walk, &entry, &err)) > 0)
         if (strcmp(entry.path, "a/b/c/file") == 0)
             assert_int_equal(renameat(scratch->fd, "a/b", scratch->fd, "stolen"), 0);
@@ -293,7 +293,7 @@ static void reopening_gives_the_same_file_even_under_another_name(void **state)
     int fd = -1;
 
     put_file(scratch, "a", "mine");
-    walk = walk_new(scratch->fd, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(renameat(scratch->fd, "a", scratch->fd, "b"), 0);
