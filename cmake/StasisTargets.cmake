@@ -6,6 +6,9 @@ target_include_directories(stasis_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_options(stasis_options INTERFACE
     -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 -Wstrict-prototypes
     -Wmissing-prototypes -Wimplicit-fallthrough -Wvla -Wpointer-arith -fno-common)
+if(STASIS_FAILPOINTS)
+    target_compile_definitions(stasis_options INTERFACE STASIS_FAILPOINTS)
+endif()
 if(STASIS_WERROR)
     target_compile_options(stasis_options INTERFACE -Werror)
 endif()
