@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,11 @@ struct history {
     unsigned count;
 };
 
+#define TENS(digit) digit "123456789"
+#define FIFTY       TENS("0") TENS("1") TENS("2") TENS("3") TENS("4")
+#define LONGEST     FIFTY FIFTY FIFTY FIFTY FIFTY "12345"
+_Static_assert(sizeof(LONGEST) == NAME_MAX + 1, "as long as a name can be; its whiteout's is longer");
+
 static const char *const names[] = {
     "a",
     "b",
@@ -43,7 +49,9 @@ static const char *const names[] = {
     "\"q\" '",
     "wh.normal",
     ".whx",
+    ".wh.lost",
     "n234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
+    LONGEST,
 };
 
 static unsigned pick(struct history *history, unsigned below)
@@ -76,10 +84,27 @@ static bool is_folder(const char *path)
     return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Any bytes but the two that no name has. */
+static void random_text(struct history *history, char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        text[i] = (char)(1 + pick(history, 255));
+        if (text[i] == '/')
+            text[i] = '\n';
+    }
+    text[length] = '\0';
+}
+
 /* A place for something new: a name in some folder, not too deep. */
 static char *place(struct history *history)
 {
     const char *name = names[pick(history, sizeof(names) / sizeof(names[0]))];
+    char random_name[32];
+
+    if (pick(history, 8) == 0) {
+        random_text(history, random_name, 1 + pick(history, sizeof(random_name) - 1));
+        name = random_name;
+    }
 
     for (int tries = 0; tries < 4 && history->count; tries++) {
         const char *path = history->paths[pick(history, history->count)];
@@ -190,7 +215,11 @@ static void make_link(struct history *history)
 static void make_symlink(struct history *history)
 {
     SCOPED(string) char *path = place(history);
-    ATTEMPT(symlink(names[pick(history, sizeof(names) / sizeof(names[0]))], path));
+    char target[PATH_MAX];
+
+    random_text(history, target, 1 + pick(history, pick(history, 4) ? 30 : PATH_MAX - 1));
+    ATTEMPT(
+        symlink(pick(history, 2) ? target : names[pick(history, sizeof(names) / sizeof(names[0]))], path));
 }
 
 static void make_folder(struct history *history)
@@ -232,7 +261,7 @@ static void change_owner(struct history *history)
 {
     SCOPED(string) char *path = some(history);
     ATTEMPT(lchown(path, pick(history, 4) ? pick(history, 5000) : 4000000000u + pick(history, 9),
-                   pick(history, 5000)));
+                   pick(history, 4) ? pick(history, 5000) : (1u << 21) - 1 + pick(history, 2)));
 }
 
 static void change_time(struct history *history)
@@ -240,7 +269,7 @@ static void change_time(struct history *history)
     SCOPED(string) char *path = some(history);
     const struct timespec times[2] = {
         {.tv_nsec = UTIME_OMIT},
-        {.tv_sec = (time_t)pick(history, 2000000000) * (pick(history, 5) ? 1 : 4),
+        {.tv_sec = (time_t)pick(history, 2000000000) + (pick(history, 5) ? 0 : 7200000000),
          .tv_nsec = pick(history, 1000000000)},
     };
     ATTEMPT(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
@@ -248,16 +277,16 @@ static void change_time(struct history *history)
 
 static void change_xattr(struct history *history)
 {
-    static const char *const keys[] = {"user.a", "user.b\xff", "user.overlay.opaque", "security.test",
-                                       "trusted.lost"};
+    static const char *const keys[] = {"user.a",   "user.b\xff",    "user.overlay.opaque",
+                                       "user.a=b", "security.test", "trusted.lost"};
     SCOPED(string) char *path = some(history);
     const char *key = keys[pick(history, sizeof(keys) / sizeof(keys[0]))];
-    char value[1000];
+    char value[2000];
 
     for (size_t i = 0; i < sizeof(value); i++)
         value[i] = (char)pick(history, 256);
     if (pick(history, 4))
-        ATTEMPT(lsetxattr(path, key, value, pick(history, 3) ? pick(history, 20) : sizeof(value), 0));
+        ATTEMPT(lsetxattr(path, key, value, pick(history, pick(history, 3) ? 20 : sizeof(value)), 0));
     else
         ATTEMPT(lremovexattr(path, key));
 }
@@ -265,10 +294,17 @@ static void change_xattr(struct history *history)
 static void change_capability(struct history *history)
 {
     SCOPED(string) char *path = some(history);
-    const uint32_t capability[5] = {htole32(0x02000001), htole32(1u << pick(history, 12))};
+    bool rooted = pick(history, 2); /* revision 3: for a user namespace whose root is that user */
+    const uint32_t capability[6] = {htole32(rooted ? 0x03000001 : 0x02000001),
+                                    htole32(1u << pick(history, 12)),
+                                    0,
+                                    0,
+                                    0,
+                                    htole32(100000)};
     struct stat st;
     if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
-        ATTEMPT(lsetxattr(path, "security.capability", capability, sizeof(capability), 0));
+        ATTEMPT(lsetxattr(path, "security.capability", capability,
+                          sizeof(capability) - (rooted ? 0 : sizeof(capability[0])), 0));
 }
 
 static void change_acl(struct history *history)

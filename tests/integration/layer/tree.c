@@ -95,7 +95,7 @@ static void add_xattrs(struct strbuf *text, const char *path)
     unsigned count = 0;
 
     for (ssize_t at = 0; at < listed; at += (ssize_t)strlen(names + at) + 1)
-        if (strncmp(names + at, "trusted.", 8) != 0)
+        if (strncmp(names + at, "trusted.", 8) != 0 && !strchr(names + at, '='))
             sorted[count++] = names + at;
     qsort(sorted, count, sizeof(char *), compare_paths);
     for (unsigned i = 0; i < count; i++) {

@@ -2,7 +2,8 @@
  *
  * path type mode uid:gid mtime rdev size digest target first-link xattrs
  *
- * Left out, since a layer says that it loses them: sockets, names that begin with ".wh.", trusted.* attributes. */
+ * Left out, since a layer says that it loses them: sockets, names that begin with ".wh.", trusted.* attributes,
+ * attributes with "=" in their names. */
 #pragma once
 
 #include <stdbool.h>
