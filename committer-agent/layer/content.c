@@ -5,8 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "committer-agent/layer/walk.h"
+
 /* From here on the kernel is told to read ahead boldly. */
 #define LARGE_FILE_BYTES ((off_t)1 << 20)
+
+/* Below it, reading zeroes is cheaper than asking where the holes are. */
+#define SMALL_RANGE_BYTES ((off_t)64 << 10)
 
 static int changed(struct error *err, const char *what)
 {
@@ -14,50 +19,68 @@ static int changed(struct error *err, const char *what)
     return error_reason(err, "FileChanged");
 }
 
-static int check_cancelled(const struct content_context *to, struct error *err)
+static int span_of_pipeline(void *arg, void **ret_at, size_t *ret_room, struct error *err)
 {
-    if (to->cancelled && __atomic_load_n(to->cancelled, __ATOMIC_RELAXED))
+    return pipeline_span(arg, ret_at, ret_room, err);
+}
+
+static void advance_pipeline(void *arg, size_t length)
+{
+    pipeline_advance(arg, length);
+}
+
+struct content_target content_into_pipeline(struct pipeline *pipeline)
+{
+    return (struct content_target){.span = span_of_pipeline, .advance = advance_pipeline, .arg = pipeline};
+}
+
+static int check_cancelled(const struct content_context *context, struct error *err)
+{
+    if (context->cancelled && __atomic_load_n(context->cancelled, __ATOMIC_RELAXED))
         return error_set(err, ERR_CANCELLED, "capturing the layer: cancelled");
     return 0;
 }
 
-/* Room in the pipeline for at most `left` bytes. */
-static int room_for(const struct content_context *to, off_t left, void **ret_at, size_t *ret_room,
+/* Room in the target for at most `left` bytes. */
+static int room_for(const struct content_context *context, off_t left, void **ret_at, size_t *ret_room,
                     struct error *err)
 {
-    if (check_cancelled(to, err) < 0 || pipeline_span(to->pipeline, ret_at, ret_room, err) < 0)
+    const struct content_target *to = &context->to;
+
+    if (check_cancelled(context, err) < 0 || to->span(to->arg, ret_at, ret_room, err) < 0)
         return -1;
     if ((off_t)*ret_room > left)
         *ret_room = (size_t)left;
     return 0;
 }
 
-static void filled(const struct content_context *to, size_t length)
+static int copy_hole(const struct content_context *context, off_t length, struct error *err)
 {
-    pipeline_advance(to->pipeline, length);
-    tar_writer_content_passed(to->tar, length);
-}
+    const struct content_target *to = &context->to;
 
-static int copy_zeroes(const struct content_context *to, off_t length, struct error *err)
-{
+    if (length > 0 && to->skip)
+        return to->skip(to->arg, (uint64_t)length, err);
     while (length > 0) {
         void *at;
         size_t room;
-        if (room_for(to, length, &at, &room, err) < 0)
+        if (room_for(context, length, &at, &room, err) < 0)
             return -1;
         memset(at, 0, room);
-        filled(to, room);
+        to->advance(to->arg, room);
         length -= (off_t)room;
     }
     return 0;
 }
 
-static int copy_bytes(const struct content_context *to, int fd, off_t from, off_t until, struct error *err)
+static int copy_bytes(const struct content_context *context, int fd, off_t from, off_t until,
+                      struct error *err)
 {
+    const struct content_target *to = &context->to;
+
     while (from < until) {
         void *at;
         size_t room;
-        if (room_for(to, until - from, &at, &room, err) < 0)
+        if (room_for(context, until - from, &at, &room, err) < 0)
             return -1;
         ssize_t got = pread(fd, at, room, from);
         if (got < 0 && errno == EINTR)
@@ -66,9 +89,9 @@ static int copy_bytes(const struct content_context *to, int fd, off_t from, off_
             return error_sys(err, errno, "reading");
         if (got == 0)
             return changed(err, "shrank");
-        filled(to, (size_t)got);
-        if (to->bytes_read)
-            atomic_fetch_add_explicit(to->bytes_read, (unsigned long long)got, memory_order_relaxed);
+        to->advance(to->arg, (size_t)got);
+        if (context->bytes_read)
+            atomic_fetch_add_explicit(context->bytes_read, (unsigned long long)got, memory_order_relaxed);
         from += got;
     }
     return 0;
@@ -101,15 +124,16 @@ static int next_hole(int fd, off_t from, off_t size, off_t *ret_hole, struct err
     return 0;
 }
 
-static int copy_sparse(const struct content_context *to, int fd, off_t size, struct error *err)
+static int copy_sparse(const struct content_context *context, int fd, off_t at, off_t until,
+                       struct error *err)
 {
-    for (off_t at = 0; at < size;) {
-        off_t data = at, hole = size;
-        if (next_data(fd, at, size, &data, err) < 0 || copy_zeroes(to, data - at, err) < 0)
+    while (at < until) {
+        off_t data = at, hole = until;
+        if (next_data(fd, at, until, &data, err) < 0 || copy_hole(context, data - at, err) < 0)
             return -1;
-        if (data == size)
+        if (data == until)
             return 0;
-        if (next_hole(fd, data, size, &hole, err) < 0 || copy_bytes(to, fd, data, hole, err) < 0)
+        if (next_hole(fd, data, until, &hole, err) < 0 || copy_bytes(context, fd, data, hole, err) < 0)
             return -1;
         at = hole;
     }
@@ -135,13 +159,29 @@ static int check_unchanged(int fd, const struct stat *before, struct error *err)
     return 0;
 }
 
-int content_copy(const struct content_context *to, int fd, const struct stat *st, struct error *err)
+/* Reading must not move atimes; that flag is refused to those who are neither owner nor privileged. */
+int content_open(int path_fd, int *ret_fd, struct error *err)
+{
+    if (walk_reopen(path_fd, O_RDONLY | O_NOATIME, ret_fd, err) == 0)
+        return 0;
+    return err->sys_errno == EPERM ? walk_reopen(path_fd, O_RDONLY, ret_fd, err) : -1;
+}
+
+int content_copy(const struct content_context *context, int fd, const struct stat *st, struct error *err)
 {
     bool sparse = st->st_blocks * (off_t)512 < st->st_size;
+    off_t size = st->st_size;
 
-    if (st->st_size >= LARGE_FILE_BYTES)
+    if (size >= LARGE_FILE_BYTES)
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: without it the copy is only slower */
-    if ((sparse ? copy_sparse(to, fd, st->st_size, err) : copy_bytes(to, fd, 0, st->st_size, err)) < 0)
+    if ((sparse ? copy_sparse(context, fd, 0, size, err) : copy_bytes(context, fd, 0, size, err)) < 0)
         return -1;
     return check_unchanged(fd, st, err);
+}
+
+int content_copy_range(const struct content_context *context, int fd, off_t offset, off_t length,
+                       struct error *err)
+{
+    return length < SMALL_RANGE_BYTES ? copy_bytes(context, fd, offset, offset + length, err)
+                                      : copy_sparse(context, fd, offset, offset + length, err);
 }

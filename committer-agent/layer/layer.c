@@ -11,6 +11,7 @@
 
 #include "committer-agent/layer/content.h"
 #include "committer-agent/layer/hardlinks.h"
+#include "committer-agent/layer/output.h"
 #include "committer-agent/layer/pipeline.h"
 #include "committer-agent/layer/tar.h"
 #include "committer-agent/layer/xattrs.h"
@@ -25,6 +26,7 @@
 
 struct folder {
     bool has_default_acl;
+    bool is_opaque; /* in the layer */
     bool is_merged; /* a lower layer may have a folder of this path, which shows through */
 };
 
@@ -32,8 +34,9 @@ struct capture {
     struct layer_options options;    /* without zeroes */
     const bool *cancelled;           /* may be NULL */
     struct layer_progress *progress; /* may be NULL */
+    const struct layer_output *output;
+    bool is_stack; /* of several roots */
     struct walk *walk;
-    struct pipeline *pipeline;
     struct tar_writer *tar;
     struct xattrs *xattrs;
     struct hardlinks *hardlinks;
@@ -80,11 +83,6 @@ static void lose(struct capture *capture, enum layer_loss loss, const char *path
     lost->count += count;
 }
 
-static bool is_whiteout(const struct stat *st)
-{
-    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
-
 static enum tar_type type_of(mode_t mode)
 {
     switch (mode & S_IFMT) {
@@ -105,7 +103,7 @@ static enum tar_type type_of(mode_t mode)
 
 static int write_entry(struct capture *capture, const struct tar_entry *entry, struct error *err)
 {
-    uint64_t limit = capture->options.tar_bytes_max, used = pipeline_bytes_in(capture->pipeline);
+    uint64_t limit = capture->options.tar_bytes_max, used = capture->output->length(capture->output->arg);
 
     if (used > limit || entry->size_bytes > limit - used) {
         (void)error_set(err, ERR_EXHAUSTED, "the layer would exceed %ju bytes", (uintmax_t)limit);
@@ -170,6 +168,16 @@ static const struct folder *parent_of(const struct capture *capture, const struc
     return entry->depth > 0 ? &capture->folders[entry->depth - 1] : NULL;
 }
 
+/* May a folder that is not opaque have one below it to merge with? In a container's own layer overlayfs has marked
+ * each that has. In a stack the mark may speak of the stack's next layer, and what was unpacked has none; but
+ * what is in a folder that merges with nothing does not merge either. */
+static bool may_merge(const struct capture *capture, const struct folder *parent)
+{
+    if (!parent)
+        return true;
+    return capture->is_stack ? parent->is_merged : xattrs_copied_up(capture->xattrs);
+}
+
 static int read_xattrs(struct capture *capture, const struct walk_entry *entry, struct error *err)
 {
     if (xattrs_read(capture->xattrs, entry->fd, err) < 0)
@@ -178,11 +186,14 @@ static int read_xattrs(struct capture *capture, const struct walk_entry *entry, 
         lose(capture, loss_of_xattr[loss], entry->path, xattrs_lost(capture->xattrs, loss));
 
     const struct folder *parent = parent_of(capture, entry);
-    if (S_ISDIR(entry->st.st_mode))
+    if (S_ISDIR(entry->st.st_mode)) {
+        bool is_opaque = xattrs_opaque(capture->xattrs) || entry->hides_below;
         capture->folders[entry->depth] = (struct folder){
             .has_default_acl = xattrs_has(capture->xattrs, XATTR_ACL_DEFAULT),
-            .is_merged = !xattrs_opaque(capture->xattrs) && (!parent || xattrs_copied_up(capture->xattrs)),
+            .is_opaque = is_opaque,
+            .is_merged = !is_opaque && may_merge(capture, parent),
         };
+    }
     if (parent && parent->has_default_acl && !S_ISLNK(entry->st.st_mode))
         spell_out_acls(capture, entry);
     return 0;
@@ -210,28 +221,12 @@ static int find_first_link(struct capture *capture, const struct walk_entry *ent
                           &capture->first, err);
 }
 
-/* Reading must not move atimes; that flag is refused to those who are neither owner nor privileged. */
-static int open_content(int fd, int *ret_fd, struct error *err)
-{
-    if (walk_reopen(fd, O_RDONLY | O_NOATIME, ret_fd, err) == 0)
-        return 0;
-    return err->sys_errno == EPERM ? walk_reopen(fd, O_RDONLY, ret_fd, err) : -1;
-}
-
 static int write_content(struct capture *capture, const struct walk_entry *entry, struct error *err)
 {
-    const struct content_context to = {
-        .tar = capture->tar,
-        .pipeline = capture->pipeline,
-        .bytes_read = capture->progress ? &capture->progress->bytes_read : NULL,
-        .cancelled = capture->cancelled,
-    };
-    SCOPED(fd)
-    int fd = -1;
-
-    if (open_content(entry->fd, &fd, err) < 0)
+    if (capture->output->content(capture->output->arg, entry, err) < 0)
         return -1;
-    return content_copy(&to, fd, &entry->st, err);
+    tar_writer_content_passed(capture->tar, (uint64_t)entry->st.st_size);
+    return 0;
 }
 
 static void note_what_unpackers_change(struct capture *capture, const struct walk_entry *entry,
@@ -292,9 +287,18 @@ static int capture_described(struct capture *capture, const struct walk_entry *e
         return -1;
     if (header.size_bytes > 0)
         return write_content(capture, entry, err);
-    if (header.type == TAR_DIRECTORY && xattrs_opaque(capture->xattrs))
+    if (header.type == TAR_DIRECTORY && capture->folders[entry->depth].is_opaque)
         return write_marker(capture, entry->path, strlen(entry->path), "", OPAQUE_NAME, err);
     return 0;
+}
+
+/* In a stack a name may be deleted that only another layer of the stack had. Where nothing shows through there must
+ * be no whiteout: overlayfs shows one in a folder that it does not merge. */
+static int capture_whiteout(struct capture *capture, const struct walk_entry *entry, struct error *err)
+{
+    if (capture->is_stack && !parent_of(capture, entry)->is_merged)
+        return 0;
+    return write_whiteout(capture, entry, err);
 }
 
 static int pass_over(struct capture *capture, enum layer_loss loss, const struct walk_entry *entry)
@@ -318,8 +322,8 @@ static int capture_entry(struct capture *capture, const struct walk_entry *entry
         return pass_over(capture, LAYER_LOST_WHITEOUT_NAME, entry);
     if (strlen(entry->path) > capture->options.carried_path_max_bytes)
         return pass_over(capture, LAYER_LOST_PATH, entry);
-    if (is_whiteout(&entry->st)) /* before links: overlayfs makes one inode of all its whiteouts */
-        return write_whiteout(capture, entry, err);
+    if (walk_is_whiteout(&entry->st)) /* before links: overlayfs makes one inode of all its whiteouts */
+        return capture_whiteout(capture, entry, err);
     if (S_ISSOCK(entry->st.st_mode))
         return capture_socket(capture, entry, err);
     return capture_described(capture, entry, err);
@@ -345,7 +349,6 @@ static void capture_done(struct capture *capture)
 {
     walk_free(capture->walk);
     tar_writer_free(capture->tar);
-    pipeline_free(capture->pipeline);
     xattrs_free(capture->xattrs);
     hardlinks_free(capture->hardlinks);
     strbuf_done(&capture->marker);
@@ -353,26 +356,105 @@ static void capture_done(struct capture *capture)
     free(capture->folders);
 }
 
-static int run(struct capture *capture, const struct walk_roots *roots, struct spool *spool,
-               struct error *err)
+static int run(struct capture *capture, const struct walk_roots *roots, struct error *err)
 {
-    atomic_ullong *bytes_written = capture->progress ? &capture->progress->bytes_written : NULL;
-    struct pipeline_result piped;
-
-    if (pipeline_new(&capture->options.compress, spool, bytes_written, &capture->pipeline, err) < 0)
-        return -1;
-    capture->tar = tar_writer_new(pipeline_sink(capture->pipeline));
+    capture->tar = tar_writer_new(capture->output->bytes);
+    capture->is_stack = roots->count > 1;
     capture->walk = walk_new(roots, &capture->options.limits);
     capture->xattrs = xattrs_new();
     capture->hardlinks = hardlinks_new(HARDLINKS_MAX_BYTES);
     capture->folders = xcalloc((size_t)capture->options.limits.depth_max + 1, sizeof(*capture->folders));
-    if (capture_tree(capture, err) < 0 || pipeline_finish(capture->pipeline, &piped, err) < 0)
+    if (capture_tree(capture, err) < 0)
         return -1;
-    capture->result.diff_id = piped.diff_id;
-    capture->result.digest = piped.digest;
-    capture->result.tar_bytes = piped.bytes_in;
-    capture->result.size_bytes = piped.bytes_out;
     capture->result.files--; /* the root */
+    return 0;
+}
+
+struct layer_options layer_options_resolve(const struct layer_options *options)
+{
+    struct layer_options resolved = *options;
+
+    resolved.limits = walk_limits_resolve(&options->limits);
+    if (resolved.tar_bytes_max == 0)
+        resolved.tar_bytes_max = LAYER_TAR_BYTES_MAX;
+    if (resolved.carried_path_max_bytes == 0)
+        resolved.carried_path_max_bytes = LAYER_CARRIED_PATH_MAX_BYTES;
+    return resolved;
+}
+
+int layer_write_tree(const struct walk_roots *roots, const struct layer_options *options,
+                     const struct layer_output *output, struct layer_progress *progress,
+                     const bool *cancelled, struct layer_result *ret_result, struct error *err)
+{
+    struct capture capture = {.options = layer_options_resolve(options),
+                              .output = output,
+                              .progress = progress,
+                              .cancelled = cancelled};
+    int answer = run(&capture, roots, err);
+
+    capture_done(&capture);
+    if (answer == 0)
+        *ret_result = capture.result;
+    return answer;
+}
+
+/* ---- straight into a pipeline ---- */
+
+struct piping {
+    struct pipeline *pipeline;
+    struct content_context content;
+};
+
+static int pipe_content(void *arg, const struct walk_entry *entry, struct error *err)
+{
+    const struct piping *piping = arg;
+    SCOPED(fd)
+    int fd = -1;
+
+    if (content_open(entry->fd, &fd, err) < 0)
+        return -1;
+    return content_copy(&piping->content, fd, &entry->st, err);
+}
+
+static uint64_t piped_length(void *arg)
+{
+    const struct piping *piping = arg;
+    return pipeline_bytes_in(piping->pipeline);
+}
+
+static int pipe_tree(const struct walk_roots *roots, const struct layer_options *options, struct spool *spool,
+                     struct layer_progress *progress, const bool *cancelled, struct layer_result *ret_result,
+                     struct error *err)
+{
+    SCOPED(pipeline) struct pipeline *pipeline = NULL;
+    struct layer_result result;
+
+    if (pipeline_new(&options->compress, spool, progress ? &progress->bytes_written : NULL, &pipeline, err) <
+        0)
+        return -1;
+    struct piping piping = {.pipeline = pipeline,
+                            .content = {.to = content_into_pipeline(pipeline),
+                                        .bytes_read = progress ? &progress->bytes_read : NULL,
+                                        .cancelled = cancelled}};
+    const struct layer_output output = {
+        .bytes = pipeline_sink(pipeline), .content = pipe_content, .length = piped_length, .arg = &piping};
+    if (layer_write_tree(roots, options, &output, progress, cancelled, &result, err) < 0 ||
+        layer_finish_pipeline(pipeline, &result, err) < 0)
+        return -1;
+    *ret_result = result;
+    return 0;
+}
+
+int layer_finish_pipeline(struct pipeline *pipeline, struct layer_result *result, struct error *err)
+{
+    struct pipeline_result piped;
+
+    if (pipeline_finish(pipeline, &piped, err) < 0)
+        return -1;
+    result->diff_id = piped.diff_id;
+    result->digest = piped.digest;
+    result->tar_bytes = piped.bytes_in;
+    result->size_bytes = piped.bytes_out;
     return 0;
 }
 
@@ -380,21 +462,11 @@ int layer_capture(const struct walk_roots *roots, const struct layer_options *op
                   struct layer_progress *progress, const bool *cancelled, struct layer_result *ret_result,
                   struct error *err)
 {
-    struct capture capture = {.options = *options, .progress = progress, .cancelled = cancelled};
-
-    capture.options.limits = walk_limits_resolve(&options->limits);
-    if (capture.options.tar_bytes_max == 0)
-        capture.options.tar_bytes_max = LAYER_TAR_BYTES_MAX;
-    if (capture.options.carried_path_max_bytes == 0)
-        capture.options.carried_path_max_bytes = LAYER_CARRIED_PATH_MAX_BYTES;
-    int answer = run(&capture, roots, spool, err);
-
-    capture_done(&capture); /* first: its worker appends to the spool */
-    if (answer < 0) {
+    /* When this returns the pipeline is gone, and with it the worker that appends to the spool. */
+    if (pipe_tree(roots, options, spool, progress, cancelled, ret_result, err) < 0) {
         spool_fail(spool, err);
         return -1;
     }
     spool_finish(spool);
-    *ret_result = capture.result;
     return 0;
 }

@@ -30,9 +30,9 @@ static void copy_done(struct copy *copy)
     free(copy->bytes);
 }
 
-static void load(struct copy *copy, struct spool *spool, uint64_t header_bytes)
+static void load(struct copy *copy, struct spool *spool)
 {
-    SCOPED(spool_reader) struct spool_reader *reader = spool_reader_new(spool, header_bytes);
+    SCOPED(spool_reader) struct spool_reader *reader = spool_reader_new(spool, 0);
     struct error err;
 
     spool_finish(spool);
@@ -47,7 +47,6 @@ static void load(struct copy *copy, struct spool *spool, uint64_t header_bytes)
 static int run(const struct scratch *scratch, struct copy *copy, const bool *cancelled, struct error *err)
 {
     const struct compress_options options = {.compression = LAYER_NONE};
-    const struct tar_entry entry = {.type = TAR_FILE, .path = "f", .size_bytes = (uint64_t)copy->st.st_size};
     atomic_ullong bytes_read = 0;
     struct pipeline_result result;
     SCOPED(spool) struct spool *spool = NULL;
@@ -55,16 +54,13 @@ static int run(const struct scratch *scratch, struct copy *copy, const bool *can
 
     assert_ok(spool_new(scratch->path, &spool, err), err);
     assert_ok(pipeline_new(&options, spool, NULL, &pipeline, err), err);
-    SCOPED(tar_writer) struct tar_writer *tar = tar_writer_new(pipeline_sink(pipeline));
-    assert_ok(tar_writer_entry(tar, &entry, err), err);
-    uint64_t header_bytes = pipeline_bytes_in(pipeline);
     const struct content_context to = {
-        .tar = tar, .pipeline = pipeline, .bytes_read = &bytes_read, .cancelled = cancelled};
+        .to = content_into_pipeline(pipeline), .bytes_read = &bytes_read, .cancelled = cancelled};
     if (content_copy(&to, copy->fd, &copy->st, err) < 0)
         return -1;
     assert_ok(pipeline_finish(pipeline, &result, err), err);
     copy->bytes_read = bytes_read;
-    load(copy, spool, header_bytes);
+    load(copy, spool);
     return 0;
 }
 
