@@ -3,7 +3,7 @@
  *   stasis_commit_phase_seconds{phase}      histogram; "holding" is the wait of a frozen pod for its release
  *   stasis_commit_frozen_seconds{path}      histogram; from the first freeze to the last thaw or kill
  *   stasis_commit_seconds{path,outcome}     histogram; from the request to the result
- *   stasis_commits_total{path,outcome}      outcome: "ok", or the reason of the failure
+ *   stasis_commits_total{path,outcome}      outcome: "ok", or why it failed
  *   stasis_commit_read_bytes_total          of changed files          stasis_commit_files_total
  *   stasis_commit_written_bytes_total       to spools                 stasis_commit_pushed_bytes_total
  *   stasis_commit_warm_aliases_total        images that start on this node without a pull
@@ -17,6 +17,7 @@
 
 #include "committer-agent/commit/progress.h"
 #include "shared/base/cleanup.h"
+#include "shared/base/error.h"
 #include "shared/metrics/metrics.h"
 
 struct meter;
@@ -57,7 +58,7 @@ void meter_frozen(struct meter *meter, enum meter_path path, int64_t ms);
 /* A commit has ended; the bytes of one that failed count too. */
 struct meter_commit {
     enum meter_path path;
-    const char *reason; /* NULL or "": it succeeded; else the error's reason */
+    const struct error *failure; /* NULL: it succeeded */
     int64_t elapsed_ms;
     uint64_t read_bytes, written_bytes, pushed_bytes, files;
 };
