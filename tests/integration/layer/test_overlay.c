@@ -1,6 +1,7 @@
 /* test_overlay.c - law: the layer applied on the base is the container's view, after any history. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "tests/integration/layer/apply.h"
 #include "tests/integration/layer/base.h"
 #include "tests/integration/layer/history.h"
+#include "tests/integration/layer/losses.h"
 #include "tests/integration/layer/tree.h"
 #include "tests/unit/committer-agent/layer/scratch.h"
 #include "tests/unit/testing.h"
@@ -21,6 +23,31 @@ static void copy_base(const struct container *container, const char *to)
     SCOPED(string)
     char *command = xasprintf("mkdir %s && cp -a --sparse=always %s/lower/. %s/", to, container->folder, to);
     assert_int_equal(system(command), 0);
+}
+
+/* A copy elsewhere, on a file system that lists folders in another order, gives the same bytes. */
+static bool copies_are_equal(const char *what, const struct container *container,
+                             const struct captured *captured)
+{
+    SCOPED(string)
+    char *elsewhere = container_path(container, "elsewhere"),
+         *command = xasprintf("cp -a %s/upper/. %s/", container->folder, elsewhere);
+    SCOPED_CAPTURED struct captured again = {0};
+    struct error err = {0};
+
+    assert_int_equal(mkdir(elsewhere, 0755), 0);
+    assert_int_equal(mount("tmpfs", elsewhere, "tmpfs", 0, "size=64m,mode=755"), 0);
+    bool takes_xattrs = setxattr(elsewhere, "user.try", "", 0, 0) == 0; /* since Linux 6.6 */
+    if (takes_xattrs) {
+        assert_int_equal(removexattr(elsewhere, "user.try"), 0);
+        assert_int_equal(system(command), 0);
+        assert_ok(capture_into_memory(elsewhere, &plain, &again, &err), &err);
+    }
+    assert_int_equal(umount(elsewhere), 0);
+    if (!takes_xattrs || digest_equal(&captured->result.diff_id, &again.result.diff_id))
+        return true;
+    print_error("%s: a copy of the tree gives other bytes\n", what);
+    return false;
 }
 
 /* One container's life; answers whether all was equal. */
@@ -46,8 +73,9 @@ static bool live_once(uint64_t seed)
     tree_describe(merged, true, &still);
     char what[64];
     (void)snprintf(what, sizeof(what), "seed %ju: the applied layer", (uintmax_t)seed);
-    bool equal =
-        trees_equal(what, &want, &got) && trees_equal("the container after capturing", &want, &still);
+    bool equal = trees_equal(what, &want, &got) &&
+                 trees_equal("the container after capturing", &want, &still) &&
+                 losses_told(what, upper, &captured.result) && copies_are_equal(what, &container, &captured);
     container_stop(&container);
     return equal;
 }
