@@ -2,6 +2,9 @@
  *
  *   upperdir -> walk -> PAX tar -> sha256 (diffID) -> zstd | gzip | none -> sha256 (digest) -> spool
  *
+ * Given several layers of one chain it writes what they are together: one layer on what lies below the lowest,
+ * without the bytes of what they hide from each other. Stacked as in walk.h.
+ *
  * Laws: applied on its base the layer gives the tree that the container saw, attribute by attribute; what the
  * format or containerd's unpacker cannot carry is counted with an example (enum layer_loss), never turned
  * into something else; the same tree gives the same bytes; memory does not depend on the tree; nothing in the
@@ -85,10 +88,10 @@ struct layer_result {
     struct layer_lost lost[LAYER_LOSS_MAX];
 };
 
-/* Captures the roots (borrowed) into spool (borrowed, new) and ends the spool: finished on success, failed with
- * err's copy otherwise. The container must be frozen, or the tree otherwise still. Blocks; reads on the calling
- * thread, compresses and writes on another. progress and cancelled may be NULL; setting *cancelled
- * (__atomic_store_n) from another thread ends the capture soon.
+/* Captures the roots (borrowed; the topmost first) into spool (borrowed, new) and ends the spool: finished on
+ * success, failed with err's copy otherwise. The container must be frozen, or the tree otherwise still. Blocks;
+ * reads on the calling thread, compresses and writes on another. progress and cancelled may be NULL; setting
+ * *cancelled (__atomic_store_n) from another thread ends the capture soon.
  * ERR_PRECONDITION "FileChanged": the tree was not still.
  * ERR_UNSUPPORTED "UnsupportedOverlay": redirect_dir, metacopy or index in use; containerd can still diff it.
  * ERR_EXHAUSTED: "DiskFull", "LayerTooLarge", "TreeTooDeep", "PathTooLong", "TooManyFiles", "TooManyHardLinks".

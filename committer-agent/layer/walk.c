@@ -9,37 +9,48 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "committer-agent/layer/names.h"
 #include "committer-agent/layer/printable.h"
+#include "committer-agent/layer/xattrs.h"
 #include "shared/base/alloc.h"
 #include "shared/base/strbuf.h"
 
-/* A folder that the walk is in. */
-struct level {
-    int fd; /* for listing; -1 while there are too many open ones above it */
+/* One root's share of a folder or of an entry. Its descriptor is in walk.fds, at the same index. */
+struct part {
+    size_t root;
     dev_t dev;
     ino_t ino;
-    size_t path_length; /* of this folder's own path */
+};
+
+/* A folder that the walk is in. */
+struct level {
+    size_t first_part, part_count; /* topmost first */
+    size_t path_length;            /* of this folder's own path */
     struct names names;
     bool evicted; /* the names were dropped for their memory: read them again after the path's next part */
 };
 
 struct walk {
-    int root_fd;
+    struct walk_roots roots;
     struct walk_limits limits;
+    struct xattrs *xattrs; /* only of a stack */
 
     struct level *levels;
     unsigned depth, levels_room; /* levels[0] is the root, levels[depth - 1] the innermost */
     unsigned oldest_open;        /* levels below it but the root are closed */
+    size_t open_folders;         /* descriptors of all levels */
     size_t names_bytes;          /* held by all levels */
 
+    struct part *parts; /* of the levels, outermost first, and of the last entry behind them */
+    int *fds; /* of the parts; a level's are for listing, -1 while it is closed; an entry's are O_PATH */
+    size_t part_count, parts_room;
+    size_t entry_part; /* the first of the last entry, which has none when it equals part_count */
+
     struct strbuf path; /* of the last entry */
-    int entry_fd;       /* of the last entry, -1: none */
     bool may_descend;   /* it is a folder and not to be skipped */
-    dev_t entry_dev;
-    ino_t entry_ino;
     uint64_t entries;
 };
 
@@ -68,30 +79,39 @@ struct walk *walk_new(const struct walk_roots *roots, const struct walk_limits *
 {
     struct walk *walk = xcalloc(1, sizeof(*walk));
 
-    assert(roots->count == 1);
-    walk->root_fd = roots->fds[0];
+    int *fds = xcalloc(roots->count, sizeof(*fds));
+
+    memcpy(fds, roots->fds, roots->count * sizeof(*fds));
+    walk->roots = (struct walk_roots){fds, roots->count};
     walk->limits = walk_limits_resolve(limits);
-    assert(walk->limits.open_folders_max >= 2 && walk->limits.names_budget_bytes >= 4 * NAMES_BUDGET_MIN);
-    walk->entry_fd = -1;
+    assert(roots->count >= 1 && walk->limits.open_folders_max >= 2 &&
+           walk->limits.names_budget_bytes >= 4 * NAMES_BUDGET_MIN);
     walk->oldest_open = 1;
+    if (roots->count > 1)
+        walk->xattrs = xattrs_new();
     return walk;
 }
 
-static void level_done(struct level *level)
+/* From that one on; closes them. */
+static void drop_parts(struct walk *walk, size_t first)
 {
-    fd_freep(&level->fd);
-    names_done(&level->names);
+    while (walk->part_count > first)
+        fd_freep(&walk->fds[--walk->part_count]);
 }
 
 void walk_free(struct walk *walk)
 {
     if (!walk)
         return;
+    drop_parts(walk, 0);
     while (walk->depth > 0)
-        level_done(&walk->levels[--walk->depth]);
+        names_done(&walk->levels[--walk->depth].names);
+    free((void *)walk->roots.fds);
+    xattrs_free(walk->xattrs);
     free(walk->levels);
+    free(walk->parts);
+    free(walk->fds);
     strbuf_done(&walk->path);
-    fd_freep(&walk->entry_fd);
     free(walk);
 }
 
@@ -151,6 +171,11 @@ int walk_reopen(int fd, int flags, int *ret_fd, struct error *err)
     return 0;
 }
 
+bool walk_is_whiteout(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
 static struct level *innermost(struct walk *walk)
 {
     return &walk->levels[walk->depth - 1];
@@ -175,16 +200,18 @@ static void evict_names(struct walk *walk, size_t share)
 static int read_names(struct walk *walk, const char *after, struct error *err)
 {
     struct level *level = innermost(walk);
+    const struct names_folders folders = {walk->fds + level->first_part, level->part_count};
     size_t share = walk->limits.names_budget_bytes / 4;
 
     walk->names_bytes -= names_held_bytes(&level->names);
     evict_names(walk, share);
-    int answer = names_read(&level->names, level->fd, after, share, err);
+    int answer = names_read(&level->names, &folders, after, share, err);
     walk->names_bytes += names_held_bytes(&level->names);
     level->evicted = false;
     return answer < 0 ? error_wrap(err, "folder %s", current_path(walk).text) : 0;
 }
 
+/* Makes the last entry a level; its parts stay where they are. */
 static struct level *push_level(struct walk *walk)
 {
     if (walk->depth == walk->levels_room) {
@@ -192,45 +219,94 @@ static struct level *push_level(struct walk *walk)
         walk->levels = xrealloc_array(walk->levels, walk->levels_room, sizeof(*walk->levels));
     }
     struct level *level = &walk->levels[walk->depth++];
-    *level = (struct level){.fd = -1, .path_length = walk->path.length};
+    *level = (struct level){.first_part = walk->entry_part,
+                            .part_count = walk->part_count - walk->entry_part,
+                            .path_length = walk->path.length};
     names_init(&level->names);
+    walk->entry_part = walk->part_count;
     return level;
 }
 
-static void close_oldest_folder(struct walk *walk)
+/* The root and the innermost stay open. */
+static void close_oldest_folders(struct walk *walk)
 {
-    unsigned open_folders = walk->depth - walk->oldest_open + 1; /* the root stays open */
-
-    if (walk->depth > walk->oldest_open && open_folders > walk->limits.open_folders_max)
-        fd_freep(&walk->levels[walk->oldest_open++].fd);
+    while (walk->open_folders > walk->limits.open_folders_max && walk->oldest_open + 1 < walk->depth) {
+        const struct level *level = &walk->levels[walk->oldest_open++];
+        for (size_t i = 0; i < level->part_count; i++)
+            fd_freep(&walk->fds[level->first_part + i]);
+        walk->open_folders -= level->part_count;
+    }
 }
 
 /* Goes into the folder that was the last entry. */
 static int descend(struct walk *walk, struct error *err)
 {
-    struct level *level = push_level(walk);
+    const struct level *level = push_level(walk);
 
-    level->fd = open_beneath(walk->entry_fd, ".", O_RDONLY | O_DIRECTORY);
-    if (level->fd < 0)
-        return open_error(walk, errno, err);
-    level->dev = walk->entry_dev;
-    level->ino = walk->entry_ino;
-    close_oldest_folder(walk);
+    for (size_t i = level->first_part; i < walk->part_count; i++) {
+        int fd = open_beneath(walk->fds[i], ".", O_RDONLY | O_DIRECTORY);
+        if (fd < 0)
+            return open_error(walk, errno, err);
+        (void)close(walk->fds[i]); /* O_PATH: nothing to lose */
+        walk->fds[i] = fd;
+        walk->open_folders++;
+    }
+    close_oldest_folders(walk);
     return read_names(walk, "", err);
 }
 
-/* Opens the folder around the innermost one again; RESOLVE_BENEATH cannot be asked for "..", identity is. */
-static int reopen_outer(struct walk *walk, struct level *outer, const struct level *inner, struct error *err)
+/* Opens a folder of the path by its names from a root. Mostly ".." does. */
+static int open_from_root(struct walk *walk, size_t root, size_t path_length)
 {
+    const char *path = strbuf_text(&walk->path);
+    SCOPED(fd)
+    int at = open_beneath(walk->fds[walk->levels[0].first_part + root], ".", O_RDONLY | O_DIRECTORY);
+
+    for (size_t start = 0; at >= 0 && start < path_length;) {
+        char name[NAMES_NAME_MAX + 1];
+        size_t length = strcspn(path + start, "/");
+        memcpy(name, path + start, length); /* it came out of a batch of names */
+        name[length] = '\0';
+        int next = open_beneath(at, name, O_RDONLY | O_DIRECTORY);
+        (void)close(at);
+        at = next;
+        start += length + 1;
+    }
+    return TAKE_FD(at);
+}
+
+/* One root's share of the folder around the innermost one. RESOLVE_BENEATH cannot be asked for "..", identity
+ * is. */
+static int reopen_part(struct walk *walk, const struct level *outer, size_t part, const struct level *inner,
+                       struct error *err)
+{
+    const struct part *want = &walk->parts[part];
     struct stat st;
     SCOPED(fd)
-    int fd = openat(inner->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = -1;
+    size_t i = inner->first_part;
 
+    while (i < walk->part_count && walk->parts[i].root != want->root)
+        i++;
+    if (i < walk->part_count)
+        fd = openat(walk->fds[i], "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    else
+        fd = open_from_root(walk, want->root, outer->path_length);
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_sys(err, errno, "going back from %s", current_path(walk).text);
-    if (st.st_dev != outer->dev || st.st_ino != outer->ino)
+    if (st.st_dev != want->dev || st.st_ino != want->ino)
         return changed(walk, err, "was moved");
-    outer->fd = TAKE_FD(fd);
+    walk->fds[part] = TAKE_FD(fd);
+    walk->open_folders++;
+    return 0;
+}
+
+static int reopen_outer(struct walk *walk, const struct level *outer, const struct level *inner,
+                        struct error *err)
+{
+    for (size_t i = 0; i < outer->part_count; i++)
+        if (reopen_part(walk, outer, outer->first_part + i, inner, err) < 0)
+            return -1;
     walk->oldest_open--;
     return 0;
 }
@@ -249,10 +325,14 @@ static int ascend(struct walk *walk, struct error *err)
     int answer = 0;
 
     cut_path(walk, inner);
-    if (outer && outer->fd < 0 && reopen_outer(walk, outer, inner, err) < 0)
+    if (outer && outer > walk->levels && walk->depth - 1 == walk->oldest_open &&
+        reopen_outer(walk, outer, inner, err) < 0)
         return -1;
     walk->names_bytes -= names_held_bytes(&inner->names);
-    level_done(inner);
+    names_done(&inner->names);
+    walk->open_folders -= inner->part_count;
+    drop_parts(walk, inner->first_part);
+    walk->entry_part = inner->first_part;
     walk->depth--;
     if (outer && outer->evicted) {
         size_t name_at = outer->path_length + (outer->path_length ? 1 : 0);
@@ -261,16 +341,16 @@ static int ascend(struct walk *walk, struct error *err)
     return answer;
 }
 
-/* The next name in the innermost folder; NULL: it has no more. */
-static int next_name(struct walk *walk, const char **ret_name, struct error *err)
+/* The next name in the innermost folder, and the first of its parts that has it; NULL: it has no more. */
+static int next_name(struct walk *walk, const char **ret_name, size_t *ret_part, struct error *err)
 {
     struct level *level = innermost(walk);
-    const char *name = names_next(&level->names);
+    const char *name = names_next(&level->names, ret_part);
 
     if (!name && level->names.more) {
         if (read_names(walk, level->names.ceiling, err) < 0)
             return -1;
-        name = names_next(&level->names);
+        name = names_next(&level->names, ret_part);
     }
     *ret_name = name;
     return 0;
@@ -297,34 +377,106 @@ static int check_limits(struct walk *walk, struct error *err)
     return 0;
 }
 
-/* Opens the entry that walk->path names, by its name in dir_fd, and shows it. */
-static int enter(struct walk *walk, int dir_fd, const char *name, struct walk_entry *ret_entry,
+/* The folders that an entry may be in: the parts of the innermost one, or the roots for the root itself. */
+static size_t count_folders(struct walk *walk)
+{
+    return walk->depth ? innermost(walk)->part_count : walk->roots.count;
+}
+
+/* Adds a descriptor to the last entry, and takes it. */
+static void push_part(struct walk *walk, int fd, size_t root, const struct stat *st)
+{
+    if (walk->part_count == walk->parts_room) {
+        walk->parts_room = walk->parts_room ? walk->parts_room * 2 : 32;
+        walk->parts = xrealloc_array(walk->parts, walk->parts_room, sizeof(*walk->parts));
+        walk->fds = xrealloc_array(walk->fds, walk->parts_room, sizeof(*walk->fds));
+    }
+    walk->parts[walk->part_count] = (struct part){.root = root, .dev = st->st_dev, .ino = st->st_ino};
+    walk->fds[walk->part_count++] = fd;
+}
+
+/* 1: the folder has the name, which is a part of the entry now. 0: it has not. */
+static int add_part(struct walk *walk, size_t folder, const char *name, struct stat *ret_st,
+                    struct error *err)
+{
+    size_t at = walk->depth ? innermost(walk)->first_part + folder : 0;
+    int dir_fd = walk->depth ? walk->fds[at] : walk->roots.fds[folder];
+    SCOPED(fd)
+    int fd = open_beneath(dir_fd, name, O_PATH);
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return open_error(walk, errno, err);
+    if (fstat(fd, ret_st) < 0)
+        return error_sys(err, errno, "looking at %s", current_path(walk).text);
+    push_part(walk, TAKE_FD(fd), walk->depth ? walk->parts[at].root : folder, ret_st);
+    return 1;
+}
+
+/* Is the last part of the entry opaque? 1, 0 or -1. overlayfs does not ask the root. */
+static int part_is_opaque(struct walk *walk, struct error *err)
+{
+    if (walk->depth == 0)
+        return 0;
+    if (xattrs_read(walk->xattrs, walk->fds[walk->part_count - 1], err) < 0)
+        return error_wrap(err, "folder %s", current_path(walk).text);
+    return xattrs_opaque(walk->xattrs);
+}
+
+/* Adds the folders of that name below the topmost. 1: nothing further down shows through them; 0 or -1. */
+static int merge_below(struct walk *walk, size_t topmost, const char *name, struct error *err)
+{
+    int hides = part_is_opaque(walk, err);
+
+    for (size_t i = topmost + 1; hides == 0 && i < count_folders(walk); i++) {
+        struct stat st;
+        int found = add_part(walk, i, name, &st, err);
+        if (found < 0)
+            return -1;
+        if (found == 0)
+            continue;
+        if (S_ISDIR(st.st_mode)) {
+            hides = part_is_opaque(walk, err);
+        } else {
+            drop_parts(walk, walk->part_count - 1);
+            hides = 1;
+        }
+    }
+    return hides;
+}
+
+/* Opens the entry that walk->path names, by its name in the topmost folder that has it, and shows it. */
+static int enter(struct walk *walk, size_t topmost, const char *name, struct walk_entry *ret_entry,
                  struct error *err)
 {
     struct stat st;
     const char *path = strbuf_text(&walk->path), *slash = strrchr(path, '/');
+    int hides_below = 0;
 
     if (check_limits(walk, err) < 0)
         return -1;
-    walk->entry_fd = open_beneath(dir_fd, name, O_PATH);
-    if (walk->entry_fd < 0)
-        return open_error(walk, errno, err);
-    if (fstat(walk->entry_fd, &st) < 0)
-        return error_sys(err, errno, "looking at %s", current_path(walk).text);
+    int found = add_part(walk, topmost, name, &st, err);
+    if (found <= 0)
+        return found < 0 ? -1 : open_error(walk, ENOENT, err);
     walk->may_descend = S_ISDIR(st.st_mode);
-    walk->entry_dev = st.st_dev;
-    walk->entry_ino = st.st_ino;
+    if (walk->may_descend && walk->roots.count > 1)
+        hides_below = merge_below(walk, topmost, name, err);
+    if (hides_below < 0)
+        return -1;
     *ret_entry = (struct walk_entry){
-        .fd = walk->entry_fd,
+        .fd = walk->fds[walk->entry_part],
         .path = path,
         .name = slash ? slash + 1 : path,
         .depth = walk->depth,
+        .hides_below = hides_below,
         .st = st,
     };
     return 1;
 }
 
-static int enter_named(struct walk *walk, const char *name, struct walk_entry *ret_entry, struct error *err)
+static int enter_named(struct walk *walk, size_t topmost, const char *name, struct walk_entry *ret_entry,
+                       struct error *err)
 {
     const struct level *folder = innermost(walk);
 
@@ -332,25 +484,26 @@ static int enter_named(struct walk *walk, const char *name, struct walk_entry *r
     if (folder->path_length)
         (void)strbuf_addc(&walk->path, '/'); /* no limit is set, so appends succeed */
     (void)strbuf_adds(&walk->path, name);
-    return enter(walk, folder->fd, name, ret_entry, err);
+    return enter(walk, topmost, name, ret_entry, err);
 }
 
 int walk_next(struct walk *walk, struct walk_entry *ret_entry, struct error *err)
 {
     if (walk->entries == 0) {
         (void)strbuf_adds(&walk->path, "");
-        return enter(walk, walk->root_fd, ".", ret_entry, err);
+        return enter(walk, 0, ".", ret_entry, err);
     }
     if (walk->may_descend && descend(walk, err) < 0)
         return -1;
     walk->may_descend = false;
-    fd_freep(&walk->entry_fd);
+    drop_parts(walk, walk->entry_part);
     while (walk->depth > 0) {
         const char *name;
-        if (next_name(walk, &name, err) < 0)
+        size_t topmost;
+        if (next_name(walk, &name, &topmost, err) < 0)
             return -1;
         if (name)
-            return enter_named(walk, name, ret_entry, err);
+            return enter_named(walk, topmost, name, ret_entry, err);
         if (ascend(walk, err) < 0)
             return -1;
     }

@@ -1,5 +1,6 @@
 #include "scratch.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,18 @@ bool is_root(void)
     return geteuid() == 0;
 }
 
+unsigned open_descriptors(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    (void)closedir(dir);
+    return count;
+}
+
 static void read_spool(struct spool *spool, struct captured *captured)
 {
     struct error err;
@@ -94,24 +107,31 @@ static void read_spool(struct spool *spool, struct captured *captured)
     assert_int_equal(captured->length, captured->result.size_bytes);
 }
 
-int capture_into_memory(const char *folder, const struct layer_options *options,
-                        struct captured *ret_captured, struct error *err)
+int capture_roots_into_memory(const struct walk_roots *roots, const struct layer_options *options,
+                              struct captured *ret_captured, struct error *err)
 {
     char dir[] = "/tmp/stasis-spool-XXXXXX";
     SCOPED(spool) struct spool *spool = NULL;
     struct error removing;
-    SCOPED(fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    assert_true(fd >= 0);
     assert_non_null(mkdtemp(dir));
     assert_ok(spool_new(dir, &spool, &removing), &removing);
-    const struct walk_roots roots = {&fd, 1};
-    int answer = layer_capture(&roots, options, spool, NULL, NULL, &ret_captured->result, err);
+    int answer = layer_capture(roots, options, spool, NULL, NULL, &ret_captured->result, err);
     if (answer == 0)
         read_spool(spool, ret_captured);
     assert_ok(spool_unlink(spool, &removing), &removing);
     assert_int_equal(rmdir(dir), 0);
     return answer;
+}
+
+int capture_into_memory(const char *folder, const struct layer_options *options,
+                        struct captured *ret_captured, struct error *err)
+{
+    SCOPED(fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const struct walk_roots roots = {&fd, 1};
+
+    assert_true(fd >= 0);
+    return capture_roots_into_memory(&roots, options, ret_captured, err);
 }
 
 void captured_done(struct captured *captured)

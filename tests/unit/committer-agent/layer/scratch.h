@@ -31,6 +31,9 @@ void set_mtime(const struct scratch *scratch, const char *name, int64_t seconds,
 
 bool is_root(void);
 
+/* Of this process. */
+unsigned open_descriptors(void);
+
 struct captured {
     struct layer_result result;
     unsigned char *bytes; /* the spool's */
@@ -40,5 +43,7 @@ struct captured {
 /* Captures folder of scratch. The spool lives outside of it and is gone afterwards. */
 int capture_into_memory(const char *folder, const struct layer_options *options,
                         struct captured *ret_captured, struct error *err);
+int capture_roots_into_memory(const struct walk_roots *roots, const struct layer_options *options,
+                              struct captured *ret_captured, struct error *err);
 void captured_done(struct captured *captured);
 #define SCOPED_CAPTURED __attribute__((cleanup(captured_done)))

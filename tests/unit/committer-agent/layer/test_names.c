@@ -31,21 +31,23 @@ static unsigned read_in_batches(int dir_fd, size_t budget_bytes, char (*ret_name
                                 unsigned *ret_batches)
 {
     struct names names;
+    size_t folder;
     struct error err;
     unsigned count = 0;
 
     *ret_batches = 1;
     names_init(&names);
-    assert_ok(names_read(&names, dir_fd, "", budget_bytes, &err), &err);
+    assert_ok(names_read(&names, &(struct names_folders){&dir_fd, 1}, "", budget_bytes, &err), &err);
     for (;;) {
         assert_true(names_held_bytes(&names) <= budget_bytes);
-        for (const char *name; (name = names_next(&names)); count++) {
+        for (const char *name; (name = names_next(&names, &folder)); count++) {
             assert_true(count < MANY);
             strcpy(ret_names[count], name);
         }
         if (!names.more)
             break;
-        assert_ok(names_read(&names, dir_fd, names.ceiling, budget_bytes, &err), &err);
+        assert_ok(names_read(&names, &(struct names_folders){&dir_fd, 1}, names.ceiling, budget_bytes, &err),
+                  &err);
         ++*ret_batches;
     }
     names_done(&names);
@@ -57,15 +59,16 @@ static void names_come_sorted_by_bytes_without_the_dots(void **state)
     const struct scratch *scratch = *state;
     static const char *const want[] = {" ", "...", "A", "B.txt", "a", "a-b", "aa", "\xc3\xa4", "\xff"};
     struct names names;
+    size_t folder;
     struct error err;
 
     for (size_t i = sizeof(want) / sizeof(want[0]); i-- > 0;)
         put_file(scratch, want[i], "");
     names_init(&names);
-    assert_ok(names_read(&names, scratch->fd, "", 4096, &err), &err);
+    assert_ok(names_read(&names, &(struct names_folders){&scratch->fd, 1}, "", 4096, &err), &err);
     for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-        assert_string_equal(names_next(&names), want[i]);
-    assert_null(names_next(&names));
+        assert_string_equal(names_next(&names, &folder), want[i]);
+    assert_null(names_next(&names, &folder));
     assert_false(names.more);
     names_done(&names);
 }
@@ -93,17 +96,18 @@ static void reading_starts_behind_a_name_whether_it_exists_or_not(void **state)
 {
     const struct scratch *scratch = *state;
     struct names names;
+    size_t folder;
     struct error err;
 
     put_file(scratch, "a", "");
     put_file(scratch, "c", "");
     names_init(&names);
-    assert_ok(names_read(&names, scratch->fd, "a", 4096, &err), &err);
-    assert_string_equal(names_next(&names), "c");
-    assert_ok(names_read(&names, scratch->fd, "b", 4096, &err), &err);
-    assert_string_equal(names_next(&names), "c");
-    assert_ok(names_read(&names, scratch->fd, "c", 4096, &err), &err);
-    assert_null(names_next(&names));
+    assert_ok(names_read(&names, &(struct names_folders){&scratch->fd, 1}, "a", 4096, &err), &err);
+    assert_string_equal(names_next(&names, &folder), "c");
+    assert_ok(names_read(&names, &(struct names_folders){&scratch->fd, 1}, "b", 4096, &err), &err);
+    assert_string_equal(names_next(&names, &folder), "c");
+    assert_ok(names_read(&names, &(struct names_folders){&scratch->fd, 1}, "c", 4096, &err), &err);
+    assert_null(names_next(&names, &folder));
     names_done(&names);
 }
 
@@ -111,11 +115,12 @@ static void an_empty_folder_has_no_names(void **state)
 {
     const struct scratch *scratch = *state;
     struct names names;
+    size_t folder;
     struct error err;
 
     names_init(&names);
-    assert_ok(names_read(&names, scratch->fd, "", 4096, &err), &err);
-    assert_null(names_next(&names));
+    assert_ok(names_read(&names, &(struct names_folders){&scratch->fd, 1}, "", 4096, &err), &err);
+    assert_null(names_next(&names, &folder));
     names_done(&names);
 }
 
@@ -128,7 +133,8 @@ static void what_is_not_a_folder_fails(void **state)
     put_file(scratch, "file", "");
     int fd = openat(scratch->fd, "file", O_RDONLY | O_CLOEXEC);
     names_init(&names);
-    assert_fails(names_read(&names, fd, "", 4096, &err), &err, ERR_INVALID, "listing");
+    assert_fails(names_read(&names, &(struct names_folders){&fd, 1}, "", 4096, &err), &err, ERR_INVALID,
+                 "listing");
     names_done(&names);
     (void)close(fd);
 }

@@ -1,6 +1,5 @@
 #include "committer-agent/layer/walk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -41,18 +40,6 @@ static int walk_to_the_end(int root_fd, const struct walk_limits *limits, struct
     while ((more = walk_next(walk, &entry, err)) > 0)
         continue;
     return more;
-}
-
-static unsigned open_descriptors(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        count++;
-    (void)closedir(dir);
-    return count;
 }
 
 static void folders_come_before_their_content_and_names_are_sorted(void **state)
