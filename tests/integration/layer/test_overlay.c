@@ -144,6 +144,28 @@ static void base_links_kept_together_by_an_index_are_left_to_containerd(void **s
     assert_fails(answer, &err, ERR_UNSUPPORTED, "trusted.overlay.nlink");
 }
 
+/* An overlay inside of a container keeps its notes under an escaped name; they are not notes to us. */
+static void what_a_container_calls_opaque_hides_nothing(void **state)
+{
+    struct container container;
+    SCOPED_CAPTURED struct captured captured = {0};
+    SCOPED_TAR_ARCHIVE struct tar_archive layer = {0};
+    struct error err = {0};
+
+    (void)state;
+    container_start(&container, 1, "");
+    SCOPED(string)
+    char *upper = container_path(&container, "upper"), *folder = container_path(&container, "merged/mine");
+    assert_int_equal(mkdir(folder, 0755), 0);
+    int set = setxattr(folder, "trusted.overlay.opaque", "y", 1, 0);
+    assert_ok(capture_into_memory(upper, &plain, &captured, &err), &err);
+    tar_archive_read(&layer, captured.bytes, captured.length);
+    container_stop(&container);
+    assert_int_equal(captured.result.lost[LAYER_LOST_XATTR_TRUSTED].count, set == 0); /* since Linux 6.7 */
+    assert_non_null(tar_archive_find(&layer, "mine/"));
+    assert_null(tar_archive_find(&layer, "mine/.wh..wh..opq"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +173,7 @@ int main(void)
         cmocka_unit_test(folders_renamed_by_redirect_are_left_to_containerd),
         cmocka_unit_test(files_copied_up_without_content_are_left_to_containerd),
         cmocka_unit_test(base_links_kept_together_by_an_index_are_left_to_containerd),
+        cmocka_unit_test(what_a_container_calls_opaque_hides_nothing),
     };
 
     overlay_require();
