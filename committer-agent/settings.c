@@ -26,6 +26,10 @@ static const struct config_option options[] = {
      "On SIGTERM: how long held commits may be taken before their containers are thawed.", false},
     {"spool-min-free-mib", NULL, CONFIG_INT, FIELD(spool_min_free_mib), "256",
      "Free MiB that a commit must leave in the state folder.", false},
+    {"nice", NULL, CONFIG_INT, FIELD(nice), "5",
+     "How much commits give way to others on the CPU: 0 (not) to 19. A busy node freezes pods longer for it.", false},
+    {"io-priority", NULL, CONFIG_STRING, FIELD(io_priority), "7",
+     "Of commits at the disk: 0 (first) to 7 (last); idle: only when nobody else reads, which may starve a freeze.", false},
     {"registry-ca-file", NULL, CONFIG_STRING, FIELD(registry_ca_file), NULL, "PEM file with more CAs to trust.", false},
     {"node-runtime", NULL, CONFIG_BOOL, FIELD(node_runtime), "false",
      "Also run pods through CRI: the local backend's kubelet.", false},
@@ -73,6 +77,7 @@ static int check(struct settings *settings, struct error *err)
         check_range("compression-level", settings->compression_level, 0, 19, err) < 0 ||
         check_range("compression-threads", settings->compression_threads, 0, 64, err) < 0 ||
         check_range("spool-min-free-mib", settings->spool_min_free_mib, 0, 1 << 20, err) < 0 ||
+        niceness_parse(settings->nice, settings->io_priority, &settings->niceness, err) < 0 ||
         check_range("commit-job-timeout", settings->commit_timeout_ms, 1000, 24 * 3600 * 1000, err) < 0 ||
         check_range("hold-timeout", settings->hold_timeout_ms, 1000, 24 * 3600 * 1000, err) < 0)
         return -1;

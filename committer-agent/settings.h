@@ -2,6 +2,7 @@
 #pragma once
 
 #include "committer-agent/layer/compress.h"
+#include "shared/base/niceness.h"
 #include "shared/config/config.h"
 #include "shared/log/log.h"
 
@@ -16,6 +17,8 @@ struct settings {
     int64_t compression_level, compression_threads;
     int64_t commit_timeout_ms, hold_timeout_ms, stop_grace_ms;
     int64_t spool_min_free_mib;
+    int64_t nice;
+    const char *io_priority;
     const char *registry_ca_file;
     bool node_runtime;
     const char *pod_log_dir;
@@ -32,6 +35,7 @@ struct settings {
 
     /* Checked, from the texts above. */
     enum layer_compression compression;
+    struct niceness niceness;
 };
 
 extern const struct config_program agent_program;

@@ -36,6 +36,10 @@ static const struct config_option options[] = {
      "A commit that takes longer is cancelled. The Job has a deadline of its own.", false},
     {"spool-min-free-mib", NULL, CONFIG_INT, FIELD(agent.spool_min_free_mib), "256",
      "Free MiB that a commit must leave in the state folder.", false},
+    {"nice", NULL, CONFIG_INT, FIELD(agent.nice), "5",
+     "How much the commit gives way to others on the CPU: 0 (not) to 19.", false},
+    {"io-priority", NULL, CONFIG_STRING, FIELD(agent.io_priority), "7",
+     "Of the commit at the disk: 0 (first) to 7 (last), or idle.", false},
     {"compression", "STASIS_COMPRESSION", CONFIG_STRING, FIELD(agent.compression_name), "zstd",
      "Of new layers: zstd, gzip or none.", false},
     {"compression-threads", NULL, CONFIG_INT, FIELD(agent.compression_threads), "1", "Of one zstd layer.", false},
@@ -132,6 +136,7 @@ int job_load(struct job *job, int argc, char **argv, enum config_outcome *ret_ou
     job->agent.hold_timeout_ms = HOLD_TIMEOUT_MS;
     if (log_configure("image-committer", job->agent.log_level_name, job->agent.log_format_name, err) < 0 ||
         layer_compression_parse(job->agent.compression_name, &job->agent.compression, err) < 0 ||
+        niceness_parse(job->agent.nice, job->agent.io_priority, &job->agent.niceness, err) < 0 ||
         check_key(job, err) < 0 || check_hold(job, err) < 0 || read_arguments(job, count, argv, err) < 0)
         return -1;
     return 0;

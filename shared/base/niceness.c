@@ -9,12 +9,17 @@
 /* linux/ioprio.h, which older kernel headers lack. */
 enum { IO_THREAD = 1, IO_CLASS_SHIFT = 13, IO_CLASS_BEST_EFFORT = 2, IO_CLASS_IDLE = 3 };
 
-int niceness_parse_io(const char *text, struct niceness *niceness, struct error *err)
+int niceness_parse(int64_t nice, const char *io_priority, struct niceness *ret_niceness, struct error *err)
 {
-    niceness->io_idle = strcmp(text, "idle") == 0;
-    niceness->io_level = niceness->io_idle ? 0 : *text - '0';
-    if (!niceness->io_idle && (*text < '0' || *text > '7' || text[1]))
-        return error_set(err, ERR_INVALID, "want 0 (first) to 7 (last) or idle, got \"%.40s\"", text);
+    bool idle = strcmp(io_priority, "idle") == 0;
+
+    if (nice < 0 || nice > 19)
+        return error_set(err, ERR_INVALID, "--nice: want 0 to 19, got %lld", (long long)nice);
+    if (!idle && (*io_priority < '0' || *io_priority > '7' || io_priority[1]))
+        return error_set(err, ERR_INVALID, "--io-priority: want 0 (first) to 7 (last) or idle, got \"%.40s\"",
+                         io_priority);
+    *ret_niceness =
+        (struct niceness){.nice = (int)nice, .io_idle = idle, .io_level = idle ? 0 : *io_priority - '0'};
     return 0;
 }
 

@@ -16,8 +16,8 @@ struct niceness {
     int io_level; /* unless io_idle: best effort, 0 (first) to 7 (last) */
 };
 
-/* "0" to "7", or "idle". ERR_INVALID. */
-int niceness_parse_io(const char *text, struct niceness *niceness, struct error *err);
+/* The values of --nice, 0 to 19, and --io-priority, "0" to "7" or "idle". ERR_INVALID. */
+int niceness_parse(int64_t nice, const char *io_priority, struct niceness *ret_niceness, struct error *err);
 
 /* Makes the calling thread so; it gives way more, never less, than it did before. NULL: nothing.
  * A kernel that refuses is no failure of the caller's work: best effort. */

@@ -98,24 +98,28 @@ static void nothing_asked_for_is_nothing_done(void **state)
     assert_int_equal(look().io, before.io);
 }
 
-static void the_io_priority_is_a_digit_or_idle(void **state)
+static void the_flags_are_checked(void **state)
 {
     static const char *const wrong[] = {"", "8", "-1", "07", "7 ", "Idle", "best"};
     struct niceness niceness = {0};
     struct error err;
     (void)state;
 
-    assert_ok(niceness_parse_io("7", &niceness, &err), &err);
+    assert_ok(niceness_parse(19, "7", &niceness, &err), &err);
+    assert_int_equal(niceness.nice, 19);
     assert_int_equal(niceness.io_level, 7);
     assert_false(niceness.io_idle);
-    assert_ok(niceness_parse_io("idle", &niceness, &err), &err);
+    assert_ok(niceness_parse(0, "idle", &niceness, &err), &err);
+    assert_int_equal(niceness.nice, 0);
     assert_true(niceness.io_idle);
-    assert_ok(niceness_parse_io("0", &niceness, &err), &err);
+    assert_ok(niceness_parse(5, "0", &niceness, &err), &err);
     assert_int_equal(niceness.io_level, 0);
     assert_false(niceness.io_idle);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_fails(niceness_parse_io(wrong[i], &niceness, &err), &err, ERR_INVALID,
+        assert_fails(niceness_parse(5, wrong[i], &niceness, &err), &err, ERR_INVALID,
                      "0 (first) to 7 (last)");
+    assert_fails(niceness_parse(20, "7", &niceness, &err), &err, ERR_INVALID, "--nice: want 0 to 19, got 20");
+    assert_fails(niceness_parse(-1, "7", &niceness, &err), &err, ERR_INVALID, "--nice");
 }
 
 int main(void)
@@ -125,7 +129,7 @@ int main(void)
         cmocka_unit_test(the_thread_that_started_it_stays_as_it_is),
         cmocka_unit_test(nobody_gives_way_less_than_before),
         cmocka_unit_test(nothing_asked_for_is_nothing_done),
-        cmocka_unit_test(the_io_priority_is_a_digit_or_idle),
+        cmocka_unit_test(the_flags_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
