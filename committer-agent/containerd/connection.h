@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "committer-agent/containerd/containerd.h"
+#include "shared/base/alloc.h"
 #include "shared/rpc/client.h"
 
 struct containerd {
@@ -26,6 +27,25 @@ int containerd_call(struct containerd *containerd, struct containerd_call call, 
 /* For methods whose answer says nothing. */
 int containerd_tell(struct containerd *containerd, struct containerd_call call, const void *request,
                     struct error *err);
+
+/* Labels as entries of a message's map field `Entry`, in one block that borrows every string:
+ *
+ *   DEFINE_LABEL_ENTRIES(create, Containerd__...__LabelsEntry, containerd__...__labels_entry__init)
+ *   SCOPED(memory) ..__LabelsEntry **entries = create_label_entries(&labels);
+ *   request.labels = entries, request.n_labels = labels.count; */
+#define DEFINE_LABEL_ENTRIES(name, Entry, entry_init)                                                        \
+    static Entry **name##_label_entries(const struct resource_labels *labels)                                \
+    {                                                                                                        \
+        Entry **pointers = xcalloc(1, labels->count * (sizeof(Entry *) + sizeof(Entry)) + 1);                \
+        Entry *entries = (Entry *)(pointers + labels->count);                                                \
+        for (size_t i = 0; i < labels->count; i++) {                                                         \
+            entry_init(&entries[i]);                                                                         \
+            entries[i].key = (char *)labels->items[i].key;                                                   \
+            entries[i].value = (char *)labels->items[i].value;                                               \
+            pointers[i] = &entries[i];                                                                       \
+        }                                                                                                    \
+        return pointers;                                                                                     \
+    }
 
 __attribute__((unused)) static inline void message_freep(void *slot)
 {

@@ -6,6 +6,7 @@
  *   tasks.h        a container's processes           content.h     blobs
  *   processes.h    one process more                  diff.h        containerd's own differ
  *   cgroup.h       what the kernel says of them      leases.h      what keeps new blobs from the collector
+ *   snapshot_dirs.h  the folders of a committed one
  *   events.h       containers and tasks, as they come and go
  *
  * Errors carry the code of containerd's answer; where committer.proto has a word for the failure, the call's comment
@@ -23,6 +24,15 @@
 struct containerd;
 
 #define CONTAINERD_NAMESPACE "k8s.io" /* where CRI keeps its containers */
+
+/* containerd keeps labels on nearly everything; some steer its garbage collector. At most 4096 bytes, key and value. */
+struct resource_label {
+    const char *key, *value;
+};
+struct resource_labels { /* borrowed for the call; all zero: none */
+    const struct resource_label *items;
+    size_t count;
+};
 
 /* `socket` is a path ("/run/containerd/containerd.sock"); namespace NULL: CONTAINERD_NAMESPACE. Connects at
  * the first call. */

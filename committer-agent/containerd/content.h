@@ -30,6 +30,15 @@ void content_record_done(struct content_record *record);
 int content_read(struct containerd *containerd, const struct digest *digest, size_t limit_bytes,
                  struct strbuf *ret_bytes, struct error *err);
 
+/* Writes a whole small blob (at most CONTENT_WRITE_MAX_BYTES), which `lease` keeps. One that is there already gets these
+ * labels, too, and its lease. ERR_CORRUPT: other bytes than the digest's. */
+int content_write(struct containerd *containerd, const struct digest *digest, const void *bytes,
+                  size_t length, const struct resource_labels *labels, const char *lease, struct error *err);
+#define CONTENT_WRITE_MAX_BYTES ((size_t)8 << 20)
+
+/* Ends an ingest that somebody began under that ref and did not finish; a missing one is fine. */
+int content_abort(struct containerd *containerd, const char *ref, struct error *err);
+
 /* A large blob, read where the reader likes; in order it is one stream, a jump opens another. Digests are not
  * checked: who receives the bytes does (a registry upload is closed with the digest).
  * Threads: one reader at a time. */

@@ -6,6 +6,14 @@
 #include "committer-agent/containerd/connection.h"
 #include "shared/base/alloc.h"
 
+DEFINE_LABEL_ENTRIES(image, Containerd__Services__Images__V1__Image__LabelsEntry,
+                     containerd__services__images__v1__image__labels_entry__init)
+
+static struct containerd_call call_of(const char *method)
+{
+    return (struct containerd_call){&containerd__services__images__v1__images__descriptor, method, NULL, 0};
+}
+
 void image_record_done(struct image_record *image)
 {
     free(image->name);
@@ -19,11 +27,10 @@ int image_get(struct containerd *containerd, const char *name, struct image_reco
     Containerd__Services__Images__V1__GetImageRequest request =
         CONTAINERD__SERVICES__IMAGES__V1__GET_IMAGE_REQUEST__INIT;
     SCOPED_MESSAGE Containerd__Services__Images__V1__GetImageResponse *answer = NULL;
-    struct containerd_call call = {&containerd__services__images__v1__images__descriptor, "Get", NULL, 0};
     struct digest digest;
 
     request.name = (char *)name;
-    if (containerd_call(containerd, call, &request, &answer, err) < 0) {
+    if (containerd_call(containerd, call_of("Get"), &request, &answer, err) < 0) {
         if (err->code == ERR_NOT_FOUND)
             (void)error_reason(err, "ImageNotFound");
         return error_wrap(err, "looking up image %s on this node", name);
@@ -38,5 +45,56 @@ int image_get(struct containerd *containerd, const char *name, struct image_reco
         .digest = digest,
         .size_bytes = (uint64_t)target->size,
     };
+    return 0;
+}
+
+static int put_message(struct containerd *containerd, Containerd__Services__Images__V1__Image *image,
+                       struct error *err)
+{
+    Containerd__Services__Images__V1__CreateImageRequest create =
+        CONTAINERD__SERVICES__IMAGES__V1__CREATE_IMAGE_REQUEST__INIT;
+    Containerd__Services__Images__V1__UpdateImageRequest update =
+        CONTAINERD__SERVICES__IMAGES__V1__UPDATE_IMAGE_REQUEST__INIT;
+
+    create.image = update.image = image;
+    if (containerd_tell(containerd, call_of("Create"), &create, err) == 0)
+        return 0;
+    if (err->code != ERR_EXISTS)
+        return -1;
+    return containerd_tell(containerd, call_of("Update"), &update, err);
+}
+
+int image_put(struct containerd *containerd, const struct image_record *image,
+              const struct resource_labels *labels, struct error *err)
+{
+    const struct resource_labels given = labels ? *labels : (struct resource_labels){0};
+    SCOPED(memory)
+    Containerd__Services__Images__V1__Image__LabelsEntry **entries = image_label_entries(&given);
+    Containerd__Types__Descriptor target = CONTAINERD__TYPES__DESCRIPTOR__INIT;
+    Containerd__Services__Images__V1__Image message = CONTAINERD__SERVICES__IMAGES__V1__IMAGE__INIT;
+
+    target.media_type = image->media_type;
+    target.digest = (char *)image->digest.text;
+    target.size = (int64_t)image->size_bytes;
+    message.name = image->name;
+    message.target = &target;
+    message.labels = entries;
+    message.n_labels = given.count;
+    if (put_message(containerd, &message, err) < 0)
+        return error_wrap(err, "recording image %s on this node", image->name);
+    return 0;
+}
+
+int image_remove(struct containerd *containerd, const char *name, struct error *err)
+{
+    Containerd__Services__Images__V1__DeleteImageRequest request =
+        CONTAINERD__SERVICES__IMAGES__V1__DELETE_IMAGE_REQUEST__INIT;
+
+    request.name = (char *)name;
+    if (containerd_tell(containerd, call_of("Delete"), &request, err) == 0)
+        return 0;
+    if (err->code != ERR_NOT_FOUND)
+        return error_wrap(err, "removing the record of image %s", name);
+    error_clear(err);
     return 0;
 }

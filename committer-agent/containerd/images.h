@@ -14,5 +14,13 @@ struct image_record {
 /* ERR_NOT_FOUND, ImageNotFound; ERR_CORRUPT: the record has no usable digest. */
 int image_get(struct containerd *containerd, const char *name, struct image_record *ret_image,
               struct error *err);
+
+/* Creates the record, or makes it what is given here. The record keeps its content from the garbage collector, as far as
+ * the labels of the blobs lead. labels may be NULL. */
+int image_put(struct containerd *containerd, const struct image_record *image,
+              const struct resource_labels *labels, struct error *err);
+int image_remove(struct containerd *containerd, const char *name,
+                 struct error *err); /* a missing one is fine */
+
 void image_record_done(struct image_record *image);
 #define SCOPED_IMAGE_RECORD __attribute__((cleanup(image_record_done)))

@@ -100,35 +100,87 @@ static int overlay_read_bind(const struct snapshot_mount *mount, struct overlay 
     return set_dir(&overlay->upper_dir, mount->source, "source of the bind mount", err);
 }
 
-int overlay_read(const char *snapshotter, const struct snapshot_mounts *mounts, struct overlay *ret_overlay,
-                 struct error *err)
+/* The one mount that the overlayfs snapshotter answers with. */
+static int only_mount(const char *snapshotter, const struct snapshot_mounts *mounts,
+                      const struct snapshot_mount **ret_mount, struct error *err)
 {
-    SCOPED_OVERLAY struct overlay overlay = {0};
-
     if (strcmp(snapshotter, "overlayfs") != 0)
         return unsupported(err, "UnsupportedSnapshotter", "want the snapshotter overlayfs, got", snapshotter);
     if (mounts->count != 1)
         return unsupported(err, "UnsupportedSnapshotter", "want one mount, got more or none from",
                            snapshotter);
+    *ret_mount = &mounts->items[0];
+    return 0;
+}
 
-    const struct snapshot_mount *mount = &mounts->items[0];
-    if (strcmp(mount->type, "bind") == 0) {
-        if (overlay_read_bind(mount, &overlay, err) < 0)
-            return -1;
-    } else if (strcmp(mount->type, "overlay") != 0) {
+static int overlay_read_options(const struct snapshot_mount *mount, struct overlay *overlay,
+                                struct error *err)
+{
+    if (strcmp(mount->type, "overlay") != 0)
         return unsupported(err, "UnsupportedSnapshotter", "want an overlay mount, got type", mount->type);
-    } else {
-        for (size_t i = 0; i < mount->option_count; i++)
-            if (overlay_read_option(&overlay, mount->options[i], err) < 0)
-                return -1;
-        if (!overlay.upper_dir)
-            return unsupported(err, "UnsupportedSnapshotter", "want a writable layer, got an overlay without",
-                               "upperdir");
-        if (overlay.lower_count == 0)
-            return unsupported(err, "UnsupportedOverlay", "want lower layers, got an overlay without",
-                               "lowerdir");
+    for (size_t i = 0; i < mount->option_count; i++)
+        if (overlay_read_option(overlay, mount->options[i], err) < 0)
+            return -1;
+    if (overlay->lower_count == 0)
+        return unsupported(err, "UnsupportedOverlay", "want lower layers, got an overlay without",
+                           "lowerdir");
+    return 0;
+}
+
+static int read_writable(const struct snapshot_mount *mount, struct overlay *overlay, struct error *err)
+{
+    if (strcmp(mount->type, "bind") == 0)
+        return overlay_read_bind(mount, overlay, err);
+    if (overlay_read_options(mount, overlay, err) < 0)
+        return -1;
+    if (!overlay->upper_dir)
+        return unsupported(err, "UnsupportedSnapshotter", "want a writable layer, got an overlay without",
+                           "upperdir");
+    return 0;
+}
+
+/* A snapshot without parents is bound as it is; one of more folders is an overlay of them. */
+static int read_view(const struct snapshot_mount *mount, struct overlay *overlay, struct error *err)
+{
+    if (strcmp(mount->type, "bind") == 0) {
+        if (!has_option(mount, "ro"))
+            return unsupported(err, "UnsupportedSnapshotter", "want a read-only view, got a writable bind of",
+                               mount->source);
+        overlay->lower_dirs = xcalloc(1, sizeof(*overlay->lower_dirs));
+        overlay->lower_count = 1;
+        return set_dir(&overlay->lower_dirs[0], mount->source, "source of the bind mount", err);
     }
+    if (overlay_read_options(mount, overlay, err) < 0)
+        return -1;
+    if (overlay->upper_dir)
+        return unsupported(err, "UnsupportedSnapshotter", "want a read-only view, got an overlay with",
+                           "upperdir");
+    return 0;
+}
+
+static int read_with(int (*read)(const struct snapshot_mount *mount, struct overlay *overlay,
+                                 struct error *err),
+                     const char *snapshotter, const struct snapshot_mounts *mounts,
+                     struct overlay *ret_overlay, struct error *err)
+{
+    SCOPED_OVERLAY struct overlay overlay = {0};
+    const struct snapshot_mount *mount = NULL;
+
+    if (only_mount(snapshotter, mounts, &mount, err) < 0 || read(mount, &overlay, err) < 0)
+        return -1;
     *ret_overlay = overlay;
     overlay = (struct overlay){0};
     return 0;
+}
+
+int overlay_read(const char *snapshotter, const struct snapshot_mounts *mounts, struct overlay *ret_overlay,
+                 struct error *err)
+{
+    return read_with(read_writable, snapshotter, mounts, ret_overlay, err);
+}
+
+int overlay_read_view(const char *snapshotter, const struct snapshot_mounts *mounts,
+                      struct overlay *ret_overlay, struct error *err)
+{
+    return read_with(read_view, snapshotter, mounts, ret_overlay, err);
 }

@@ -15,5 +15,9 @@ struct overlay {
  * ERR_UNSUPPORTED, UnsupportedOverlay: options that cannot be understood. */
 int overlay_read(const char *snapshotter, const struct snapshot_mounts *mounts, struct overlay *ret_overlay,
                  struct error *err);
+/* The mounts of a read-only view of a committed snapshot: the snapshot's own folder is the first of lower_dirs, and
+ * upper_dir stays NULL. ERR_UNSUPPORTED, the same reasons: not such mounts, or writable ones. */
+int overlay_read_view(const char *snapshotter, const struct snapshot_mounts *mounts,
+                      struct overlay *ret_overlay, struct error *err);
 void overlay_done(struct overlay *overlay);
 #define SCOPED_OVERLAY __attribute__((cleanup(overlay_done)))

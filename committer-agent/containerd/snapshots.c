@@ -10,6 +10,9 @@
 /* Committing walks the layer for its disk usage, inside containerd. */
 enum { SLOW_CALL_TIMEOUT_MS = 120000 };
 
+DEFINE_LABEL_ENTRIES(commit, Containerd__Services__Snapshots__V1__CommitSnapshotRequest__LabelsEntry,
+                     containerd__services__snapshots__v1__commit_snapshot_request__labels_entry__init)
+
 static struct containerd_call call_of(const char *method, const char *lease)
 {
     return (struct containerd_call){&containerd__services__snapshots__v1__snapshots__descriptor, method,
@@ -128,6 +131,59 @@ int snapshot_exists(struct containerd *containerd, const char *snapshotter, cons
     return 0;
 }
 
+static char *label_of(const Containerd__Services__Snapshots__V1__Info *info, const char *key)
+{
+    for (size_t i = 0; key && i < info->n_labels; i++)
+        if (strcmp(info->labels[i]->key, key) == 0)
+            return xstrdup(info->labels[i]->value);
+    return xstrdup("");
+}
+
+static int kind_read(const Containerd__Services__Snapshots__V1__Info *info, enum snapshot_kind *ret_kind,
+                     struct error *err)
+{
+    switch (info->kind) {
+    case CONTAINERD__SERVICES__SNAPSHOTS__V1__KIND__VIEW:
+        *ret_kind = SNAPSHOT_VIEW;
+        return 0;
+    case CONTAINERD__SERVICES__SNAPSHOTS__V1__KIND__ACTIVE:
+        *ret_kind = SNAPSHOT_ACTIVE;
+        return 0;
+    case CONTAINERD__SERVICES__SNAPSHOTS__V1__KIND__COMMITTED:
+        *ret_kind = SNAPSHOT_COMMITTED;
+        return 0;
+    case CONTAINERD__SERVICES__SNAPSHOTS__V1__KIND__UNKNOWN:
+    case _CONTAINERD__SERVICES__SNAPSHOTS__V1__KIND_IS_INT_SIZE:
+        break;
+    }
+    return error_set(err, ERR_INTERNAL, "containerd answered snapshot %s with the unknown kind %d",
+                     info->name, (int)info->kind);
+}
+
+int snapshot_find(struct containerd *containerd, const char *snapshotter, const char *key,
+                  const char *label_key, enum snapshot_kind *ret_kind, char **ret_label, struct error *err)
+{
+    Containerd__Services__Snapshots__V1__StatSnapshotRequest request =
+        CONTAINERD__SERVICES__SNAPSHOTS__V1__STAT_SNAPSHOT_REQUEST__INIT;
+    SCOPED_MESSAGE Containerd__Services__Snapshots__V1__StatSnapshotResponse *answer = NULL;
+
+    request.snapshotter = (char *)snapshotter;
+    request.key = (char *)key;
+    if (containerd_call(containerd, call_of("Stat", NULL), &request, &answer, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return snapshot_failed(err, "looking up", key);
+        error_clear(err);
+        return 0;
+    }
+    if (!answer->info)
+        return error_set(err, ERR_INTERNAL, "containerd answered snapshot %s without a record", key);
+    if (kind_read(answer->info, ret_kind, err) < 0)
+        return -1;
+    if (label_key)
+        *ret_label = label_of(answer->info, label_key);
+    return 1;
+}
+
 int snapshot_prepare(struct containerd *containerd, const char *snapshotter, const char *key,
                      const char *parent, const char *lease, struct snapshot_mounts *ret_mounts,
                      struct error *err)
@@ -164,14 +220,20 @@ int snapshot_view(struct containerd *containerd, const char *snapshotter, const 
 }
 
 int snapshot_commit(struct containerd *containerd, const char *snapshotter, const char *name, const char *key,
-                    const char *lease, struct error *err)
+                    const char *lease, const struct resource_labels *labels, struct error *err)
 {
+    const struct resource_labels given = labels ? *labels : (struct resource_labels){0};
+    SCOPED(memory)
+    Containerd__Services__Snapshots__V1__CommitSnapshotRequest__LabelsEntry **entries =
+        commit_label_entries(&given);
     Containerd__Services__Snapshots__V1__CommitSnapshotRequest request =
         CONTAINERD__SERVICES__SNAPSHOTS__V1__COMMIT_SNAPSHOT_REQUEST__INIT;
 
     request.snapshotter = (char *)snapshotter;
     request.name = (char *)name;
     request.key = (char *)key;
+    request.labels = entries;
+    request.n_labels = given.count;
     if (containerd_tell(containerd, call_of("Commit", lease), &request, err) < 0)
         return error_wrap(err, "committing snapshot %s as %s", key, name);
     return 0;

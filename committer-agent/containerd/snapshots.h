@@ -42,9 +42,17 @@ void snapshot_chain_done(struct snapshot_chain *chain);
 int snapshot_exists(struct containerd *containerd, const char *snapshotter, const char *key,
                     struct error *err);
 
+enum snapshot_kind { SNAPSHOT_VIEW, SNAPSHOT_ACTIVE, SNAPSHOT_COMMITTED };
+
+/* 1: *ret_kind is set, and *ret_label the caller's value of that label ("": it has none; label_key NULL: not asked
+ * for); 0: there is no snapshot of that name or key; -1. */
+int snapshot_find(struct containerd *containerd, const char *snapshotter, const char *key,
+                  const char *label_key, enum snapshot_kind *ret_kind, char **ret_label, struct error *err);
+
 /* The changing calls take a lease that keeps the result from the garbage collector; NULL: none.
  * Prepare: a writable (View: read-only) snapshot on parent ("" for none); *ret_mounts may be NULL.
- * Commit: key becomes the committed snapshot `name`; one that is mounted stays mounted. ERR_EXISTS.
+ * Commit: key becomes the committed snapshot `name`, with these labels (NULL: none); one that is mounted stays
+ * mounted. ERR_EXISTS: `name` is taken.
  * Remove: a missing one is fine. */
 int snapshot_prepare(struct containerd *containerd, const char *snapshotter, const char *key,
                      const char *parent, const char *lease, struct snapshot_mounts *ret_mounts,
@@ -52,6 +60,6 @@ int snapshot_prepare(struct containerd *containerd, const char *snapshotter, con
 int snapshot_view(struct containerd *containerd, const char *snapshotter, const char *key, const char *parent,
                   const char *lease, struct snapshot_mounts *ret_mounts, struct error *err);
 int snapshot_commit(struct containerd *containerd, const char *snapshotter, const char *name, const char *key,
-                    const char *lease, struct error *err);
+                    const char *lease, const struct resource_labels *labels, struct error *err);
 int snapshot_remove(struct containerd *containerd, const char *snapshotter, const char *key,
                     struct error *err);

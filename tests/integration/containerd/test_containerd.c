@@ -407,7 +407,7 @@ static void a_frozen_layer_is_committed_under_a_lease_and_found_by_name(void **s
     struct diff_blob diff = {0};
     struct error err = {0};
 
-    assert_ok(lease_create(world->containerd, world->uid, clock_realtime_ms() / 1000 + 3600, &err));
+    assert_ok(lease_create(world->containerd, world->uid, clock_realtime_ms() / 1000 + 3600, NULL, &err));
     run_container(world, id, "main", "container", "echo hi >/made-here; sleep 1000");
     assert_ok(snapshot_parents(world->containerd, "overlayfs", id, &chain, &err));
     assert_ok(snapshot_view(world->containerd, "overlayfs", view, chain.names[0], world->uid, &lower, &err));
@@ -416,9 +416,9 @@ static void a_frozen_layer_is_committed_under_a_lease_and_found_by_name(void **s
     assert_ok(content_stat(world->containerd, &diff.digest, &record, &err));
     assert_int_equal(record.size_bytes, diff.size_bytes);
 
-    assert_ok(snapshot_commit(world->containerd, "overlayfs", name, id, world->uid, &err));
+    assert_ok(snapshot_commit(world->containerd, "overlayfs", name, id, world->uid, NULL, &err));
     assert_int_equal(snapshot_exists(world->containerd, "overlayfs", name, &err), 1);
-    assert_int_equal(snapshot_commit(world->containerd, "overlayfs", name, view, world->uid, &err), -1);
+    assert_int_equal(snapshot_commit(world->containerd, "overlayfs", name, view, world->uid, NULL, &err), -1);
     error_clear(&err);
     remove_container(world, id);
     assert_ok(snapshot_remove(world->containerd, "overlayfs", view, &err));
