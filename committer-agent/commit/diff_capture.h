@@ -12,17 +12,15 @@
 
 /* What the differ loses without a word and nobody can count; for commit_skipped: kind, count 1, example. */
 #define DIFF_CAPTURE_LOSS_KIND "containerd-diff"
-#define DIFF_CAPTURE_LOSS                                                                                    \
-    "made by containerd's differ: user.* xattrs, fractions of a second, and files changed within their size "  \
-    "and time"
+#define DIFF_CAPTURE_LOSS "user.* xattrs, fractions of mtimes, files rewritten with their size and mtime kept"
 
 struct diff_capture {
     const char *key;
     const struct container *container;
     const struct layer_options *options; /* the compression counts */
     struct layer_progress *progress;     /* or NULL */
-    const bool *cancelled;               /* or NULL; seen before and after containerd compares, not meanwhile */
-    int64_t timeout_ms;                  /* of the comparison; > 0 */
+    const bool *cancelled; /* or NULL; seen before and after containerd compares, not meanwhile */
+    int64_t timeout_ms;    /* of the comparison; > 0 */
 };
 
 /* As layer_capture(): the container is frozen; spool (borrowed, new) ends finished on success, failed with err's copy
@@ -31,4 +29,5 @@ int diff_capture(struct containerd *containerd, const struct diff_capture *captu
                  struct layer_result *ret_result, struct error *err);
 
 /* Removes what a crashed capture left of this key, now instead of when its lease expires. An unknown key is fine. */
-int diff_capture_settle(struct containerd *containerd, const char *key, const char *container, struct error *err);
+int diff_capture_settle(struct containerd *containerd, const char *key, const char *container,
+                        struct error *err);

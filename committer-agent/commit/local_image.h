@@ -13,7 +13,8 @@
 #include "committer-agent/image/image.h"
 #include "committer-agent/image/reference.h"
 
-#define LOCAL_IMAGE_LABEL "stasis.opensandbox.io/kept-locally" /* of the manifest blob: the key. Its top layer is in no registry */
+/* Of the manifest blob, its value the key: the image's top layer is in no registry. */
+#define LOCAL_IMAGE_LABEL "stasis.opensandbox.io/kept-locally"
 
 struct local_image {
     const char *key, *container;    /* of T */
@@ -24,6 +25,6 @@ struct local_image {
 /* ERR_NOT_FOUND, CommitLost: there is no T. ERR_EXHAUSTED: the local chain is too deep. */
 int local_image_keep(struct containerd *containerd, const struct local_image *local, struct error *err);
 
-/* Removes the records of `target` that point to this manifest; others (a tag that moved on) stay. Missing ones are fine. */
+/* Removes the records that point to this manifest; others (a tag that moved on) stay. Missing ones are fine. */
 int local_image_forget(struct containerd *containerd, const struct reference *target,
                        const struct digest *manifest, struct error *err);

@@ -98,3 +98,31 @@ int image_remove(struct containerd *containerd, const char *name, struct error *
     error_clear(err);
     return 0;
 }
+
+int image_names_of(struct containerd *containerd, const struct digest *target, struct image_names *ret_names,
+                   struct error *err)
+{
+    Containerd__Services__Images__V1__ListImagesRequest request =
+        CONTAINERD__SERVICES__IMAGES__V1__LIST_IMAGES_REQUEST__INIT;
+    SCOPED_MESSAGE Containerd__Services__Images__V1__ListImagesResponse *answer = NULL;
+    SCOPED(string) char *filter = xasprintf("target.digest==\"%s\"", target->text);
+
+    request.filters = &filter;
+    request.n_filters = 1;
+    if (containerd_call(containerd, call_of("List"), &request, &answer, err) < 0)
+        return error_wrap(err, "listing the names of image %s", target->text);
+    struct image_names names = {.items = xcalloc(answer->n_images + 1, sizeof(*names.items)),
+                                .count = answer->n_images};
+    for (size_t i = 0; i < names.count; i++)
+        names.items[i] = xstrdup(answer->images[i]->name);
+    *ret_names = names;
+    return 0;
+}
+
+void image_names_done(struct image_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+    *names = (struct image_names){0};
+}

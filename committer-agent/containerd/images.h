@@ -19,6 +19,16 @@ int image_get(struct containerd *containerd, const char *name, struct image_reco
  * the labels of the blobs lead. labels may be NULL. */
 int image_put(struct containerd *containerd, const struct image_record *image,
               const struct resource_labels *labels, struct error *err);
+/* The names that point to this manifest or index, in no order. *ret_names is the caller's: image_names_done(). */
+struct image_names {
+    char **items;
+    size_t count;
+};
+int image_names_of(struct containerd *containerd, const struct digest *target, struct image_names *ret_names,
+                   struct error *err);
+void image_names_done(struct image_names *names);
+#define SCOPED_IMAGE_NAMES __attribute__((cleanup(image_names_done)))
+
 int image_remove(struct containerd *containerd, const char *name,
                  struct error *err); /* a missing one is fine */
 
