@@ -5,6 +5,7 @@
 #   deploy/install-deps.sh run       containerd, runc, registry, CNI: what the one-machine stack runs on
 #   deploy/install-deps.sh test      what tests need on top
 #   deploy/install-deps.sh images    what deploy/images/build.sh needs on top of build
+#   deploy/install-deps.sh bench     what tests/bench needs on top of build and run: the peers that we are measured against
 #   deploy/install-deps.sh kubernetes    what deploy/local-kubernetes is built from and runs on
 #   deploy/install-deps.sh           build and run
 #
@@ -20,9 +21,10 @@ run=(containerd runc containernetworking-plugins docker-registry umoci busybox-s
 kubernetes=(gcc libc6-dev golang-1.19-go etcd-server dnsmasq-base skopeo unzip conntrack ebtables socat ethtool kmod
             apache2-utils openssl)
 images=(ca-certificates jq skopeo)
+bench=(buildah podman python3 util-linux)
 test=(apache2-utils openssl clang-format git libarchive-tools python3 python3-yaml shellcheck)
 
-usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,12s/^# \{0,1\}//p' "$0"; }
 
 wanted=()
 [ $# -gt 0 ] || set -- build run
@@ -35,9 +37,10 @@ for part in "$@"; do
         wanted+=("${run[@]}" "${images[@]}" "${kubernetes[@]}")
         command -v npm >/dev/null || wanted+=(npm) # machines that have another one keep it
         ;;
+    bench) wanted+=("${build[@]}" "${run[@]}" "${bench[@]}") ;;
     test) wanted+=("${build[@]}" "${run[@]}" "${images[@]}" "${test[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "install-deps.sh: unknown part '$part': want build, run, images, kubernetes or test" >&2; exit 2 ;;
+    *) echo "install-deps.sh: unknown part '$part': want build, run, images, bench, kubernetes or test" >&2; exit 2 ;;
     esac
 done
 
