@@ -38,17 +38,26 @@ int agent_open(struct agent *agent, const struct settings *settings, struct erro
         return -1;
     }
     agent->owner = owner_of(settings);
+    agent->niceness = settings->niceness;
+    agent->metrics = metrics_new();
+    agent->meter = meter_new(agent->metrics, (unsigned)settings->slots);
+    agent->space = space_new(agent->spool_dir, (uint64_t)settings->spool_min_free_mib << 20);
     agent->containerd = containerd_new(settings->containerd_socket, settings->containerd_namespace);
     const struct commits_options options = {
         .env = {.containerd = agent->containerd,
                 .journal = agent->journal,
                 .spool_dir = agent->spool_dir,
                 .owner = agent->owner,
-                .spool_min_free_bytes = (uint64_t)settings->spool_min_free_mib << 20,
+                .space = agent->space,
+                .meter = agent->meter,
+                .niceness = &agent->niceness,
                 .compression_level = (int)settings->compression_level,
                 .compression_threads = (unsigned)settings->compression_threads,
                 .registry_ca_file = settings->registry_ca_file,
-                .user_agent = "stasis/" STASIS_VERSION},
+                .user_agent = "stasis/" STASIS_VERSION,
+                .hands_over = settings->hands_over,
+                .warm_retention_ms = settings->warm_retention_ms,
+                .layers_max = (unsigned)settings->image_layers_max},
         .slots = (unsigned)settings->slots};
     if (containerd_version(agent->containerd, &version, err) < 0) {
         agent_close(agent, 0);
@@ -69,6 +78,9 @@ void agent_close(struct agent *agent, int64_t grace_ms)
     commits_free(agent->commits);
     journal_free(agent->journal);
     containerd_free(agent->containerd);
+    space_free(agent->space);
+    meter_free(agent->meter);
+    metrics_free(agent->metrics);
     free(agent->spool_dir);
     free(agent->owner);
     if (agent->lock_fd >= 0)

@@ -3,12 +3,18 @@
 #pragma once
 
 #include "committer-agent/commit/commits.h"
+#include "committer-agent/commit/meter.h"
+#include "committer-agent/commit/space.h"
 #include "committer-agent/settings.h"
 
 struct agent {
     struct containerd *containerd;
     struct journal *journal;
     struct commits *commits;
+    struct metrics *metrics;
+    struct meter *meter;
+    struct space *space; /* of the spool folder */
+    struct niceness niceness;
     char *spool_dir;
     char *owner; /* of what it freezes */
     int lock_fd;

@@ -70,12 +70,12 @@ static int say_cancelled(struct error *err)
 
 static struct commit_report wait_for(struct commit *commit)
 {
-    for (int phase = 0;;) {
-        struct commit_report report = commit_wait(commit, phase, PROGRESS_EVERY_MS);
+    for (struct commit_report seen = {0};;) {
+        struct commit_report report = commit_wait(commit, &seen, PROGRESS_EVERY_MS);
         if (report.finished)
             return report;
-        phase = (int)report.phase;
-        log_info("under way", log_i64("phase", phase), log_u64("bytes", report.bytes_read),
+        seen = report;
+        log_info("under way", log_i64("phase", (int)report.phase), log_u64("bytes", report.bytes_read),
                  log_u64("pushed", report.bytes_pushed), log_u64("files", report.files));
     }
 }

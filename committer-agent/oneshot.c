@@ -110,15 +110,15 @@ static void show_progress(const struct commit_report *report)
 
 static struct commit_report follow(struct commit *commit)
 {
-    enum commit_phase shown = 0;
+    struct commit_report shown = {0};
 
     for (;;) {
-        struct commit_report report = commit_wait(commit, (int)shown, SHOW_EVERY_MS);
+        struct commit_report report = commit_wait(commit, &shown, SHOW_EVERY_MS);
         if (report.finished)
             return report;
-        if (report.phase != shown || report.phase == COMMIT_CAPTURING || report.phase == COMMIT_PUSHING)
+        if (report.phase != shown.phase || report.phase == COMMIT_CAPTURING || report.phase == COMMIT_PUSHING)
             show_progress(&report);
-        shown = report.phase;
+        shown = report;
     }
 }
 

@@ -18,7 +18,6 @@ enum { RPC_WORKERS = 64 };
 struct daemon {
     struct agent agent;
     struct node *node; /* NULL without --node-runtime */
-    struct metrics *metrics;
     struct metric *running, *holding;
     struct operations *operations;
     struct rpc_server *server;
@@ -32,18 +31,18 @@ static void refresh_gauges(void *self)
 
     metric_set(daemon->running, load.running);
     metric_set(daemon->holding, load.holding);
+    meter_refresh(daemon->agent.meter, daemon->agent.spool_dir, load.running);
 }
 
 static int start_operations(struct daemon *daemon, const struct settings *settings, struct error *err)
 {
-    daemon->metrics = metrics_new();
-    daemon->running = metrics_gauge(daemon->metrics, "stasis_commits_running", "Commits under way.", NULL);
+    struct metrics *metrics = daemon->agent.metrics;
+
+    daemon->running = metrics_gauge(metrics, "stasis_commits_running", "Commits under way.", NULL);
     daemon->holding =
-        metrics_gauge(daemon->metrics, "stasis_commits_holding", "Commits that hold their pod frozen.", NULL);
-    const struct operations_options options = {.address = settings->metrics_address,
-                                               .metrics = daemon->metrics,
-                                               .refresh = refresh_gauges,
-                                               .self = daemon};
+        metrics_gauge(metrics, "stasis_commits_holding", "Commits that hold their pod frozen.", NULL);
+    const struct operations_options options = {
+        .address = settings->metrics_address, .metrics = metrics, .refresh = refresh_gauges, .self = daemon};
     return operations_start(&options, &daemon->operations, err);
 }
 
@@ -106,13 +105,16 @@ static void stop(struct daemon *daemon, const struct settings *settings)
     }
     node_free(daemon->node);
     operations_stop(daemon->operations);
-    metrics_free(daemon->metrics);
     agent_close(&daemon->agent, 0);
 }
 
-int agent_serve(const struct settings *settings, struct error *err)
+int agent_serve(const struct settings *wanted, struct error *err)
 {
     struct daemon daemon = {0};
+    struct settings resident = *wanted;
+    const struct settings *settings = &resident;
+
+    resident.hands_over = true;
 
     if (agent_open(&daemon.agent, settings, err) < 0)
         return -1;

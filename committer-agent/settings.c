@@ -30,6 +30,10 @@ static const struct config_option options[] = {
      "How much commits give way to others on the CPU: 0 (not) to 19. A busy node freezes pods longer for it.", false},
     {"io-priority", NULL, CONFIG_STRING, FIELD(io_priority), "7",
      "Of commits at the disk: 0 (first) to 7 (last); idle: only when nobody else reads, which may starve a freeze.", false},
+    {"warm-retention", NULL, CONFIG_DURATION, FIELD(warm_retention_ms), "1h",
+     "How long a paused sandbox can be resumed on this node without a pull; its disk stays in use. 0: not at all.", false},
+    {"image-layers-max", NULL, CONFIG_INT, FIELD(image_layers_max), "4",
+     "Layers of pauses that an image has above its base; the next pause folds them into one.", false},
     {"registry-ca-file", NULL, CONFIG_STRING, FIELD(registry_ca_file), NULL, "PEM file with more CAs to trust.", false},
     {"node-runtime", NULL, CONFIG_BOOL, FIELD(node_runtime), "false",
      "Also run pods through CRI: the local backend's kubelet.", false},
@@ -78,6 +82,9 @@ static int check(struct settings *settings, struct error *err)
         check_range("compression-threads", settings->compression_threads, 0, 64, err) < 0 ||
         check_range("spool-min-free-mib", settings->spool_min_free_mib, 0, 1 << 20, err) < 0 ||
         niceness_parse(settings->nice, settings->io_priority, &settings->niceness, err) < 0 ||
+        check_range("warm-retention", settings->warm_retention_ms, 0, (int64_t)30 * 24 * 3600 * 1000, err) <
+            0 ||
+        check_range("image-layers-max", settings->image_layers_max, 1, 100, err) < 0 ||
         check_range("commit-job-timeout", settings->commit_timeout_ms, 1000, 24 * 3600 * 1000, err) < 0 ||
         check_range("hold-timeout", settings->hold_timeout_ms, 1000, 24 * 3600 * 1000, err) < 0)
         return -1;

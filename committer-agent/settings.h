@@ -17,6 +17,8 @@ struct settings {
     int64_t compression_level, compression_threads;
     int64_t commit_timeout_ms, hold_timeout_ms, stop_grace_ms;
     int64_t spool_min_free_mib;
+    int64_t warm_retention_ms;
+    int64_t image_layers_max;
     int64_t nice;
     const char *io_priority;
     const char *registry_ca_file;
@@ -31,6 +33,7 @@ struct settings {
     bool insecure;
     const char *docker_config_file;
 
+    bool hands_over;   /* no flag: this process stays for what is handed over to it (commit/environment.h) */
     const char *owner; /* no flag: who freezes, when it is not the state folder (commit/run.h) */
 
     /* Checked, from the texts above. */

@@ -69,6 +69,7 @@ static int read_request(struct rpc_call *call, const CommitRequest *message,
     default:
         return error_set(err, ERR_INVALID, "hold: want THAW_AFTER_CAPTURE or HOLD_UNTIL_RELEASED");
     }
+    request.early_release = request.hold && message->early_release;
     if (message->registry) {
         request.insecure = message->registry->insecure;
         request.docker_config_length = message->registry->docker_config_json.len;
@@ -126,6 +127,14 @@ static ContainerResult *result_message(struct rpc_call *call, const struct commi
     return message;
 }
 
+static Opensandbox__Committer__V1__CommitPath path_of(const struct commit_report *report)
+{
+    if (!report->hold)
+        return OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__LIVE;
+    return report->handed_over ? OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HANDOVER
+                               : OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HOLD;
+}
+
 static int send_success(struct rpc_call *call, const struct commit_report *report, struct error *err)
 {
     Opensandbox__Committer__V1__CommitSuccess success = OPENSANDBOX__COMMITTER__V1__COMMIT_SUCCESS__INIT;
@@ -137,21 +146,38 @@ static int send_success(struct rpc_call *call, const struct commit_report *repor
         success.containers[i] = result_message(call, &report->results[i]);
     success.frozen_ms = (uint64_t)report->frozen_ms;
     success.elapsed_ms = (uint64_t)report->elapsed_ms;
+    success.path = path_of(report);
+    success.path_why = rpc_strdup(call, report->path_why);
+    success.warm = report->warm;
     event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_SUCCESS;
     event.success = &success;
     return rpc_send(call, &event.base, err);
 }
 
-static int send_failure(struct rpc_call *call, const struct error *failed, struct error *err)
+static int send_failure(struct rpc_call *call, const struct commit_report *report, struct error *err)
 {
+    const struct error *failed = &report->error;
     Opensandbox__Committer__V1__CommitFailure failure = OPENSANDBOX__COMMITTER__V1__COMMIT_FAILURE__INIT;
     CommitEvent event = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__INIT;
 
     failure.reason = rpc_strdup(call, failed->reason[0] ? failed->reason : error_code_name(failed->code));
     failure.message = rpc_strdup(call, failed->text);
     failure.retryable = error_is_transient(failed->code);
+    failure.handed_over = report->handed_over;
     event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_FAILURE;
     event.failure = &failure;
+    return rpc_send(call, &event.base, err);
+}
+
+static int send_releasable(struct rpc_call *call, const struct commit_report *report, struct error *err)
+{
+    Opensandbox__Committer__V1__CommitReleasable releasable =
+        OPENSANDBOX__COMMITTER__V1__COMMIT_RELEASABLE__INIT;
+    CommitEvent event = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__INIT;
+
+    releasable.handed_over = report->handed_over;
+    event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_RELEASABLE;
+    event.releasable = &releasable;
     return rpc_send(call, &event.base, err);
 }
 
@@ -166,18 +192,31 @@ static void wake_commit(void *self)
     commit_wake(self);
 }
 
+static int send_news(struct rpc_call *call, const struct commit_report *now, struct commit_report *sent,
+                     struct error *err)
+{
+    bool told = sent->releasable || sent->handed_over;
+
+    if (!told && (now->releasable || now->handed_over) && send_releasable(call, now, err) < 0)
+        return -1;
+    if (!now->finished && has_moved(now, sent) && send_progress(call, now, err) < 0)
+        return -1;
+    *sent = *now;
+    sent->releasable = told || now->releasable;
+    return 0;
+}
+
 static int follow(struct rpc_call *call, struct commit *commit, struct error *err)
 {
     struct commit_report sent = {0};
 
     rpc_on_cancel(call, wake_commit, commit);
     while (!rpc_cancelled(call)) {
-        struct commit_report now = commit_wait(commit, (int)sent.phase, PROGRESS_EVERY_MS);
-        if (now.finished)
-            return now.failed ? send_failure(call, &now.error, err) : send_success(call, &now, err);
-        if (has_moved(&now, &sent) && send_progress(call, &now, err) < 0)
+        struct commit_report now = commit_wait(commit, &sent, PROGRESS_EVERY_MS);
+        if (send_news(call, &now, &sent, err) < 0)
             return -1;
-        sent = now;
+        if (now.finished)
+            return now.failed ? send_failure(call, &now, err) : send_success(call, &now, err);
     }
     return error_set(err, ERR_CANCELLED, "the caller has left; the commit goes on");
 }
@@ -224,6 +263,35 @@ static int handle_cancel(struct rpc_call *call, const void *request_message, voi
     return commits_cancel(service->commits, request->key, err);
 }
 
+static int handle_keep(struct rpc_call *call, const void *request_message, void *response_message,
+                       struct error *err)
+{
+    const struct committer_service *service = rpc_self(call);
+    const Opensandbox__Committer__V1__KeepLocallyRequest *request = request_message;
+    Opensandbox__Committer__V1__KeepLocallyResponse *response = response_message;
+    SCOPED(commit) struct commit *commit = NULL;
+    const struct commit_report nothing = {0};
+
+    if (commits_keep(service->commits, request->key, &commit, err) < 0)
+        return -1;
+    struct commit_report report = commit_wait(commit, &nothing, 0);
+    response->n_containers = report.result_count;
+    response->containers = rpc_alloc(call, (report.result_count + 1) * sizeof(*response->containers));
+    for (size_t i = 0; i < report.result_count; i++)
+        response->containers[i] = result_message(call, &report.results[i]);
+    return 0;
+}
+
+static int handle_discard(struct rpc_call *call, const void *request_message, void *response,
+                          struct error *err)
+{
+    const struct committer_service *service = rpc_self(call);
+    const Opensandbox__Committer__V1__DiscardRequest *request = request_message;
+
+    (void)response; /* empty */
+    return commits_discard(service->commits, request->key, err);
+}
+
 static int handle_unpause(struct rpc_call *call, const void *request_message, void *response_message,
                           struct error *err)
 {
@@ -247,6 +315,8 @@ static const struct rpc_method methods[] = {
     {.name = "Commit", .stream = handle_commit, .endless = true}, /* the commit itself outlives it */
     {.name = "Release", .unary = handle_release},
     {.name = "Cancel", .unary = handle_cancel},
+    {.name = "KeepLocally", .unary = handle_keep},
+    {.name = "Discard", .unary = handle_discard},
     {.name = "Unpause", .unary = handle_unpause},
     {.name = NULL},
 };

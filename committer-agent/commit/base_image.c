@@ -11,8 +11,8 @@
 
 enum { INDEX_DEPTH_MAX = 4 }; /* an index may point to an index; nobody nests deeper in earnest */
 
-/* Follows indexes down to the manifest for this machine; leaves its bytes in `manifest_bytes`. */
-static int read_manifest(struct containerd *containerd, struct digest digest, struct strbuf *manifest_bytes,
+/* Follows indexes down to the manifest for this machine; leaves its bytes in `manifest_bytes`, its digest in *digest. */
+static int read_manifest(struct containerd *containerd, struct digest *digest, struct strbuf *manifest_bytes,
                          struct error *err)
 {
     const struct platform host = platform_host();
@@ -20,7 +20,7 @@ static int read_manifest(struct containerd *containerd, struct digest digest, st
     for (int depth = 0; depth < INDEX_DEPTH_MAX; depth++) {
         enum media_type type;
         strbuf_reset(manifest_bytes);
-        if (content_read(containerd, &digest, MANIFEST_MAX_BYTES, manifest_bytes, err) < 0 ||
+        if (content_read(containerd, digest, MANIFEST_MAX_BYTES, manifest_bytes, err) < 0 ||
             manifest_media_type(strbuf_text(manifest_bytes), manifest_bytes->length, &type, err) < 0)
             return -1;
         if (media_type_is_manifest(type))
@@ -28,31 +28,39 @@ static int read_manifest(struct containerd *containerd, struct digest digest, st
 
         SCOPED_INDEX struct index index = {0};
         struct descriptor chosen;
-        if (index_parse(strbuf_text(manifest_bytes), manifest_bytes->length, digest.text, &index, err) < 0 ||
+        if (index_parse(strbuf_text(manifest_bytes), manifest_bytes->length, digest->text, &index, err) < 0 ||
             index_select(&index, &host, &chosen, err) < 0)
             return -1;
-        digest = chosen.digest;
+        *digest = chosen.digest;
     }
     return error_set(err, ERR_INVALID, "image index nested deeper than %d", INDEX_DEPTH_MAX);
+}
+
+int base_image_load_manifest(struct containerd *containerd, const struct digest *digest,
+                             struct base_image *ret_base, struct error *err)
+{
+    struct base_image base = {.digest = *digest};
+
+    if (read_manifest(containerd, &base.digest, &base.manifest_bytes, err) < 0 ||
+        manifest_parse(strbuf_text(&base.manifest_bytes), base.manifest_bytes.length, "manifest",
+                       &base.manifest, err) < 0 ||
+        content_read(containerd, &base.manifest.config.digest, IMAGE_CONFIG_MAX_BYTES, &base.config_bytes,
+                     err) < 0) {
+        base_image_done(&base);
+        return error_wrap(err, "manifest %s", digest->text);
+    }
+    *ret_base = base;
+    return 0;
 }
 
 int base_image_load(struct containerd *containerd, const char *image, struct base_image *ret_base,
                     struct error *err)
 {
     SCOPED_IMAGE_RECORD struct image_record record = {0};
-    struct base_image base = {0};
 
-    if (image_get(containerd, image, &record, err) < 0)
+    if (image_get(containerd, image, &record, err) < 0 ||
+        base_image_load_manifest(containerd, &record.digest, ret_base, err) < 0)
         return error_wrap(err, "base image %s", image);
-    if (read_manifest(containerd, record.digest, &base.manifest_bytes, err) < 0 ||
-        manifest_parse(strbuf_text(&base.manifest_bytes), base.manifest_bytes.length, "manifest",
-                       &base.manifest, err) < 0 ||
-        content_read(containerd, &base.manifest.config.digest, IMAGE_CONFIG_MAX_BYTES, &base.config_bytes,
-                     err) < 0) {
-        base_image_done(&base);
-        return error_wrap(err, "base image %s", image);
-    }
-    *ret_base = base;
     return 0;
 }
 
@@ -153,10 +161,10 @@ static int push_layer(struct containerd *containerd, struct registry *registry,
     return copy_layer(containerd, registry, target, digest, err);
 }
 
-int base_image_push_layers(struct containerd *containerd, const struct base_image *base,
+int base_image_push_layers(struct containerd *containerd, const struct base_image *base, size_t keep_layers,
                            struct registry *registry, const struct reference *target, struct error *err)
 {
-    for (size_t i = 0; i < base->manifest.layer_count; i++) {
+    for (size_t i = 0; i < base->manifest.layer_count && i < keep_layers; i++) {
         const struct digest *digest = &base->manifest.layers[i].digest;
         if (push_layer(containerd, registry, target, digest, err) < 0)
             return error_wrap(err, "base layer %s", digest->text);

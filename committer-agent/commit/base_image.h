@@ -7,6 +7,7 @@
 #include "committer-agent/registry/registry.h"
 
 struct base_image {
+    struct digest digest;         /* of the manifest */
     struct strbuf manifest_bytes; /* of this machine's platform */
     struct strbuf config_bytes;
     struct manifest manifest;
@@ -16,14 +17,17 @@ struct base_image {
  * manifest or config; ERR_CORRUPT, ERR_INVALID: not an image we understand. */
 int base_image_load(struct containerd *containerd, const char *image, struct base_image *ret_base,
                     struct error *err);
+/* The same by the digest of its manifest, which base_image_load() told. */
+int base_image_load_manifest(struct containerd *containerd, const struct digest *digest,
+                             struct base_image *ret_base, struct error *err);
 /* Is this what the container was made from? A tag may have moved since, and a layer on another base would be
  * another file system. ERR_NOT_FOUND, ImageNotFound: it is another image. */
 int base_image_check_below(struct containerd *containerd, const struct base_image *base,
                            const struct container *container, struct error *err);
 void base_image_done(struct base_image *base);
 
-/* Makes every layer of the base known to the target repository: it is there already, or mounted from a
+/* Makes the first keep_layers layers of the base known to the target repository: each is there already, or mounted from a
  * repository of the same registry that it was pulled from, or copied from the content store. ERR_NOT_FOUND,
  * BlobMissing: neither the registry nor this node has it. Else the registry's errors. */
-int base_image_push_layers(struct containerd *containerd, const struct base_image *base,
+int base_image_push_layers(struct containerd *containerd, const struct base_image *base, size_t keep_layers,
                            struct registry *registry, const struct reference *target, struct error *err);

@@ -122,6 +122,16 @@ bool commit_is_live(const struct commit *commit)
            commit->state == COMMIT_IS_KILLING || commit->owes_thaw;
 }
 
+bool commit_is_handed_over(const struct commit *commit)
+{
+    return commit->kill == KILL_DONE || commit->state == COMMIT_IS_HANDED_OVER;
+}
+
+bool commit_is_dead(const struct commit *commit)
+{
+    return commit->state == COMMIT_IS_KILLED || commit_is_handed_over(commit);
+}
+
 /* Lock held; waits while somebody else works on it. */
 void commit_wait_idle(struct commit *commit)
 {

@@ -1,6 +1,6 @@
 /* commits_priv.h - the table's insides, shared by commits.c (the table, open and close), start.c (begin, run, wait),
- * release.c (what ends a commit from outside), hold.c (the ways out of a hold), supervise.c (time) and settle.c
- * (start-up). */
+ * release.c (what ends a commit from outside), hold.c (the ways out of a hold), keep.c (what becomes of a commit that was handed
+ * over), supervise.c (time) and settle.c (start-up). */
 #pragma once
 
 #include <pthread.h>
@@ -11,10 +11,20 @@
 #define RETENTION_MS   (60 * 60 * 1000)
 #define REMEMBERED_MAX 1024 /* DONE, EXPIRED and FAILED ones; KILLED ones are as many as their containers */
 
+/* The kill of a commit that still runs, which its own thread does: run.h. */
+enum kill_request {
+    KILL_NOT_OFFERED,
+    KILL_OFFERED, /* releasable */
+    KILL_WANTED,
+    KILL_SOON, /* it is pushed and about to be held: then */
+    KILL_DONE
+};
+
 enum commit_state {
     COMMIT_IS_RUNNING,
     COMMIT_IS_HOLDING,
     COMMIT_IS_KILLING,
+    COMMIT_IS_HANDED_OVER,
     COMMIT_IS_KILLED,
     COMMIT_IS_EXPIRED,
     COMMIT_IS_DONE,
@@ -34,8 +44,13 @@ struct commit {
     bool busy;                         /* somebody works on it outside the lock */
     bool owes_thaw;                    /* EXPIRED, FAILED: its containers may still be frozen */
     bool timed_out;                    /* why the supervisor cancelled it */
+    enum kill_request kill;
+    unsigned kill_refusals;
+    struct error kill_error; /* of the last refusal */
     struct error error;
-    struct journal_record *record; /* not RUNNING; NULL in a FAILED one that owes nothing */
+    /* Not RUNNING, but for one that goes on after it was handed over: its run has it then. NULL in a FAILED one that owes
+     * nothing. */
+    struct journal_record *record;
     struct commit_result *results;
     size_t result_count;
     int64_t finished_ms; /* monotonic */
@@ -72,11 +87,19 @@ struct commit *commit_new(struct commits *commits, struct commit_request *reques
 void commit_drop_locked(struct commit *commit); /* unref with the lock held */
 
 bool commit_is_live(const struct commit *commit); /* lock held: RUNNING, or frozen for its pause */
+/* Lock held: its containers are dead for good, and its files are here. */
+bool commit_is_handed_over(const struct commit *commit);
+bool commit_is_dead(const struct commit *commit); /* lock held: so are its containers, by its kill */
 /* Lock held: does it work on this pod, named by uid, or by namespace and name? */
 bool commit_has_pod(const struct commit *commit, const char *uid, const char *ns, const char *name);
 void commit_wait_idle(struct commit *commit); /* lock held; until nobody works on it outside the lock */
 
+/* Lock held; as commits_cancel(). */
+int commit_cancel_locked(struct commit *commit, struct error *err);
+
 void commit_be_expired(struct commit *commit); /* lock held; state and error */
+
+enum commit_state commit_state_at(enum commit_stage stage);
 
 int commits_settle(struct commits *commits, struct error *err);
 /* Lock held, let go in between. Attends to one commit that is due; answers when to look again. */

@@ -12,7 +12,7 @@
 
 /* What the differ loses without a word and nobody can count; for commit_skipped: kind, count 1, example. */
 #define DIFF_CAPTURE_LOSS_KIND "containerd-diff"
-#define DIFF_CAPTURE_LOSS "user.* xattrs, fractions of mtimes, files rewritten with their size and mtime kept"
+#define DIFF_CAPTURE_LOSS      "user.* xattrs, fractions of mtimes, files rewritten with their size and mtime kept"
 
 struct diff_capture {
     const char *key;

@@ -1,20 +1,127 @@
 #include "committer-agent/commit/fold.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-int fold_plan(struct containerd *containerd, const struct fold_place *place, const struct base_image *base,
-              unsigned layers_max, struct fold *ret_fold, struct error *err)
-{
-    (void)containerd, (void)place, (void)layers_max, (void)err;
-    *ret_fold = (struct fold){.keep_layers = base->manifest.layer_count};
-    return 0;
-}
+#include "shared/base/alloc.h"
+#include "shared/log/log.h"
 
 void fold_done(struct fold *fold)
 {
     for (size_t i = 0; i < fold->lower_count; i++)
-        (void)close(fold->lower_fds[i]);
+        (void)close(fold->lower_fds[i]); /* only read */
     free(fold->lower_fds);
     *fold = (struct fold){0};
+}
+
+static bool is_ours(const struct image_config *config, size_t layer)
+{
+    const char *comment = image_config_layer_comment(config, layer);
+    return comment && strcmp(comment, FOLD_COMMENT) == 0;
+}
+
+size_t fold_keep_layers(const struct image_config *config, unsigned layers_max)
+{
+    size_t all = image_config_layer_count(config), keep = all;
+
+    while (keep > 1 && is_ours(config, keep - 1))
+        keep--;
+    return all - keep >= (layers_max ? layers_max : FOLD_LAYERS_MAX_DEFAULT) ? keep : all;
+}
+
+/* Where in the chain the snapshot is that holds the kept layers; false: nowhere. */
+static bool find_kept(const struct snapshot_chain *chain, struct image_config *config, size_t keep,
+                      size_t *ret_above)
+{
+    struct digest chain_id;
+
+    image_config_keep_layers(config, keep);
+    if (!image_config_chain_id(config, &chain_id))
+        return false;
+    for (size_t i = 0; i < chain->count; i++)
+        if (strcmp(chain->names[i], chain_id.text) == 0) {
+            *ret_above = i;
+            return true;
+        }
+    return false;
+}
+
+/* 1, 0 or -1. Half of a node's own chain are aliases, which are empty. */
+static int is_empty(int fd, const char *path, struct error *err)
+{
+    int listed = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = listed < 0 ? NULL : fdopendir(listed);
+    unsigned names = 0;
+
+    if (!dir) {
+        int failed = errno;
+        fd_freep(&listed);
+        return error_sys(err, failed, "listing the layer %s", path);
+    }
+    errno = 0;
+    while (names < 3 && readdir(dir))
+        names++; /* the first two are "." and ".." */
+    int failed = errno;
+    (void)closedir(dir);
+    return failed ? error_sys(err, failed, "listing the layer %s", path) : names < 3;
+}
+
+static int open_lower(struct fold *fold, const char *path, struct error *err)
+{
+    /* containerd named it; what lies below is walked by descriptors. */
+    SCOPED(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return error_sys(err, errno, "opening the layer %s", path);
+    int empty = is_empty(fd, path, err);
+    if (empty < 0)
+        return -1;
+    if (!empty)
+        fold->lower_fds[fold->lower_count++] = TAKE_FD(fd);
+    return 0;
+}
+
+static int open_lowers(const struct fold_place *place, size_t count, struct fold *fold, struct error *err)
+{
+    fold->lower_fds = xcalloc(count + 1, sizeof(*fold->lower_fds));
+    for (size_t i = 0; i < count; i++)
+        if (open_lower(fold, place->lower_dirs[i], err) < 0) {
+            fold_done(fold);
+            return -1;
+        }
+    return 0;
+}
+
+int fold_plan(struct containerd *containerd, const struct fold_place *place, const struct base_image *base,
+              unsigned layers_max, struct fold *ret_fold, struct error *err)
+{
+    SCOPED_SNAPSHOT_CHAIN struct snapshot_chain chain = {0};
+    SCOPED(image_config) struct image_config *config = NULL;
+    size_t above;
+
+    if (image_config_parse(strbuf_text(&base->config_bytes), base->config_bytes.length, "config", &config,
+                           err) < 0)
+        return error_wrap(err, "planning the image's layers");
+    struct fold fold = {.keep_layers = fold_keep_layers(config, layers_max)};
+    if (fold.keep_layers == image_config_layer_count(config)) {
+        *ret_fold = fold;
+        return 0;
+    }
+    if (snapshot_parents(containerd, place->snapshotter, place->snapshot, &chain, err) < 0)
+        return error_wrap(err, "planning the image's layers");
+    if (chain.count != place->lower_count || !find_kept(&chain, config, fold.keep_layers, &above)) {
+        log_warn("the image grows: its base is not found below the container, so its layers are not folded",
+                 log_str("snapshot", place->snapshot), log_u64("snapshots", chain.count),
+                 log_u64("mounted", place->lower_count), log_u64("keep_layers", fold.keep_layers));
+        *ret_fold = (struct fold){.keep_layers = base->manifest.layer_count};
+        return 0;
+    }
+    if (open_lowers(place, above, &fold, err) < 0)
+        return error_wrap(err, "folding layers");
+    *ret_fold = fold;
+    return 0;
 }

@@ -14,8 +14,10 @@
 enum { RECORD_SIZE_MAX = 1 << 20 };
 
 static const char *const stage_names[] = {
-    [STAGE_FREEZING] = "freezing", [STAGE_HOLDING] = "holding", [STAGE_KILLING] = "killing",
-    [STAGE_KILLED] = "killed",     [STAGE_EXPIRED] = "expired", [STAGE_DONE] = "done",
+    [STAGE_FREEZING] = "freezing", [STAGE_HOLDING] = "holding",
+    [STAGE_KILLING] = "killing",   [STAGE_HANDED_OVER] = "handedOver",
+    [STAGE_KILLED] = "killed",     [STAGE_EXPIRED] = "expired",
+    [STAGE_DONE] = "done",
 };
 _Static_assert(sizeof(stage_names) / sizeof(stage_names[0]) == STAGE_MAX, "every stage has a name");
 
@@ -26,7 +28,7 @@ struct journal {
 /* The record as JSON holds it: containers as a list, the stage by name. */
 struct stored_record {
     char *key, *stage, *pod_uid, *pod_ns, *pod_name;
-    bool hold;
+    bool hold, hands_over, warm;
     int64_t hold_until_unix_ms, frozen_ms, changed_unix_ms;
     struct json_list containers;
 };
@@ -54,9 +56,13 @@ static const struct json_field container_fields[] = {
      .offset = offsetof(struct journal_container, id),
      .flags = JSON_REQUIRED},
     {.name = "image", .kind = JSON_STR, .offset = offsetof(struct journal_container, image)},
+    {.name = "snapshotter", .kind = JSON_STR, .offset = offsetof(struct journal_container, snapshotter)},
+    {.name = "snapshotKey", .kind = JSON_STR, .offset = offsetof(struct journal_container, snapshot_key)},
+    {.name = "baseManifest", .kind = JSON_STR, .offset = offsetof(struct journal_container, base_manifest)},
     {.name = "digest", .kind = JSON_STR, .offset = offsetof(struct journal_container, digest)},
     {.name = "layerDigest", .kind = JSON_STR, .offset = offsetof(struct journal_container, layer_digest)},
     {.name = "diffID", .kind = JSON_STR, .offset = offsetof(struct journal_container, diff_id)},
+    {.name = "chainID", .kind = JSON_STR, .offset = offsetof(struct journal_container, chain_id)},
     {.name = "layerSize", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, layer_size)},
     {.name = "imageSize", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, image_size)},
     {.name = "files", .kind = JSON_SIZE, .offset = offsetof(struct journal_container, files)},
@@ -79,6 +85,8 @@ static const struct json_field record_fields[] = {
     {.name = "podNamespace", .kind = JSON_STR, .offset = offsetof(struct stored_record, pod_ns)},
     {.name = "podName", .kind = JSON_STR, .offset = offsetof(struct stored_record, pod_name)},
     {.name = "hold", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, hold)},
+    {.name = "handsOver", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, hands_over)},
+    {.name = "warm", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, warm)},
     {.name = "holdUntil", .kind = JSON_INT64, .offset = offsetof(struct stored_record, hold_until_unix_ms)},
     {.name = "frozenMs", .kind = JSON_INT64, .offset = offsetof(struct stored_record, frozen_ms)},
     {.name = "changed", .kind = JSON_INT64, .offset = offsetof(struct stored_record, changed_unix_ms)},
@@ -102,8 +110,9 @@ static int stage_parse(const char *name, enum commit_stage *ret_stage, struct er
             *ret_stage = (enum commit_stage)i;
             return 0;
         }
-    return error_set(err, ERR_INVALID,
-                     "stage: want freezing, holding, killing, killed, expired or done, got \"%s\"", name);
+    return error_set(
+        err, ERR_INVALID,
+        "stage: want freezing, holding, killing, handedOver, killed, expired or done, got \"%s\"", name);
 }
 
 void journal_record_free(struct journal_record *record)
@@ -123,6 +132,25 @@ void journal_record_keep(struct journal_record *record, size_t count)
 {
     while (record->count > count)
         json_free_fields(container_fields, &record->containers[--record->count]);
+}
+
+void journal_container_reset(struct journal_container *container)
+{
+    struct journal_container rest = *container;
+
+    *container = (struct journal_container){.name = TAKE(rest.name),
+                                            .id = TAKE(rest.id),
+                                            .image = TAKE(rest.image),
+                                            .snapshotter = TAKE(rest.snapshotter),
+                                            .snapshot_key = TAKE(rest.snapshot_key),
+                                            .base_manifest = TAKE(rest.base_manifest)};
+    json_free_fields(container_fields, &rest);
+}
+
+bool journal_record_has_results(const struct journal_record *record)
+{
+    return record->count > 0 &&
+           record->containers[0].digest; /* all at once, and the committed ones come first */
 }
 
 bool journal_record_has(const struct journal_record *record, const char *container_id)
@@ -170,6 +198,8 @@ int journal_write(struct journal *journal, const struct journal_record *record, 
                                    .pod_ns = record->pod_ns,
                                    .pod_name = record->pod_name,
                                    .hold = record->hold,
+                                   .hands_over = record->hands_over,
+                                   .warm = record->warm,
                                    .hold_until_unix_ms = record->hold_until_unix_ms,
                                    .frozen_ms = record->frozen_ms,
                                    .changed_unix_ms = record->changed_unix_ms,
@@ -220,6 +250,8 @@ static int record_read(const char *path, struct journal_record **ret_record, str
                                       .pod_ns = TAKE(stored.pod_ns),
                                       .pod_name = TAKE(stored.pod_name),
                                       .hold = stored.hold,
+                                      .hands_over = stored.hands_over,
+                                      .warm = stored.warm,
                                       .hold_until_unix_ms = stored.hold_until_unix_ms,
                                       .frozen_ms = stored.frozen_ms,
                                       .changed_unix_ms = stored.changed_unix_ms,

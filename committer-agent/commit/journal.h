@@ -7,8 +7,10 @@
  *   stage      what a crash leaves behind                     settled by
  *   FREEZING   containers may be frozen, spool files           thaw, remove the spool
  *   HOLDING    containers frozen, image pushed                 goes on holding until released or run out
- *   KILLING    some processes have SIGKILL, containers frozen   the rest is killed, too
- *   KILLED     processes have SIGKILL, containers may be frozen  kept until the containers are gone
+ *   KILLING    some processes have SIGKILL, containers frozen   the rest is killed, too, and the layers are taken
+ *   HANDED_OVER  the same for all; their layers are the agent's,  kept until its image is pushed, or made known to
+ *              immutable, and not pushed yet                     this node alone, or nobody needs it
+ *   KILLED     the same, and the image is made                   kept until the containers are gone
  *   EXPIRED    containers thawed, the image is stale           kept so that a late release is refused
  *   DONE       nothing; the result of a live snapshot          kept a while for callers that come back
  *
@@ -26,6 +28,7 @@ enum commit_stage {
     STAGE_FREEZING,
     STAGE_HOLDING,
     STAGE_KILLING,
+    STAGE_HANDED_OVER,
     STAGE_KILLED,
     STAGE_EXPIRED,
     STAGE_DONE,
@@ -45,8 +48,11 @@ struct journal_container {
     char *name;
     char *id;    /* containerd container id */
     char *image; /* where it is pushed; NULL: frozen only */
-    /* The result, from HOLDING on. */
-    char *digest, *layer_digest, *diff_id;
+    /* Of those with an image in a record that hands over: what is found again when the container is gone. */
+    char *snapshotter, *snapshot_key; /* its writable layer */
+    char *base_manifest;              /* digest of what it was made from */
+    /* The result, from HOLDING or KILLED on. */
+    char *digest, *layer_digest, *diff_id, *chain_id;
     uint64_t layer_size, image_size, files;
     int32_t layers;
     struct json_list skipped; /* of journal_skipped */
@@ -57,6 +63,8 @@ struct journal_record {
     enum commit_stage stage;
     char *pod_uid, *pod_ns, *pod_name;
     bool hold;
+    bool hands_over;            /* whoever kills takes the writable layers over, too (handover.h) */
+    bool warm;                  /* KILLED: a pod of these images starts on this node without a pull */
     int64_t hold_until_unix_ms; /* HOLDING: when the hold runs out; 0 otherwise */
     int64_t frozen_ms;
     int64_t changed_unix_ms;              /* when this stage was written */
@@ -67,6 +75,12 @@ struct journal_record {
 void journal_record_free(struct journal_record *record);
 /* Forgets all containers after the first `count`. */
 void journal_record_keep(struct journal_record *record, size_t count);
+
+/* Forgets a result. */
+void journal_container_reset(struct journal_container *container);
+
+/* Is the image made? */
+bool journal_record_has_results(const struct journal_record *record);
 
 bool journal_record_has(const struct journal_record *record, const char *container_id);
 

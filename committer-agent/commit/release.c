@@ -7,7 +7,7 @@
 #include "committer-agent/containerd/frozen_by.h"
 #include "shared/base/clock.h"
 
-enum { CANCEL_WAIT_MS = 30000 };
+enum { CANCEL_WAIT_MS = 30000, KILL_WAIT_MS = 30000 };
 
 static int refuse_kill(const struct commit *commit, struct error *err)
 {
@@ -23,8 +23,48 @@ static int refuse_kill(const struct commit *commit, struct error *err)
     return commit->state == COMMIT_IS_RUNNING ? -1 : error_reason(err, "HoldExpired"); /* they all run */
 }
 
+/* Lock held. Nobody else is about to kill. */
+static int kill_ended(struct commit *commit, struct error *err)
+{
+    commit_wait_idle(commit);
+    if (commit->state == COMMIT_IS_HOLDING || commit->state == COMMIT_IS_KILLING)
+        return commit_kill_held(commit, err);
+    return commit_is_dead(commit) ? 0 : refuse_kill(commit, err);
+}
+
+/* Lock held. The run's own thread kills, and answers. It may have ended meanwhile: then the pod is held. */
+static int kill_running(struct commit *commit, struct error *err)
+{
+    struct commits *commits = commit->commits;
+    int64_t until_ms = clock_monotonic_ms() + KILL_WAIT_MS;
+    unsigned refusals = commit->kill_refusals;
+
+    if (commit->kill == KILL_OFFERED)
+        commit->kill = KILL_WANTED;
+    (void)pthread_cond_broadcast(&commits->changed);
+    while (commit->state == COMMIT_IS_RUNNING && commit->kill != KILL_DONE &&
+           commit->kill_refusals == refusals && clock_monotonic_ms() < until_ms)
+        commits_wait_until(commits, until_ms);
+    if (commit->kill_refusals != refusals) {
+        *err = commit->kill_error;
+        return -1;
+    }
+    if (commit->state == COMMIT_IS_RUNNING && commit->kill != KILL_DONE)
+        return error_set(err, ERR_TIMEOUT, "commit %s is not killed yet: ask again", commit->request->key);
+    return kill_ended(commit, err);
+}
+
 /* Lock held. */
-static int cancel_locked(struct commit *commit, struct error *err)
+static int kill_locked(struct commit *commit, struct error *err)
+{
+    commit_wait_idle(commit);
+    if (commit->state == COMMIT_IS_RUNNING && commit->kill != KILL_NOT_OFFERED)
+        return kill_running(commit, err);
+    return kill_ended(commit, err);
+}
+
+/* Lock held. */
+int commit_cancel_locked(struct commit *commit, struct error *err)
 {
     struct commits *commits = commit->commits;
 
@@ -52,7 +92,7 @@ int commits_cancel(struct commits *commits, const char *key, struct error *err)
     struct commit *commit = commits_find(commits, key);
     if (commit) {
         commit->refs++;
-        result = cancel_locked(commit, err);
+        result = commit_cancel_locked(commit, err);
         commit_drop_locked(commit);
     }
     commits_unlock(commits);
@@ -71,13 +111,7 @@ int commits_release(struct commits *commits, const char *key, enum commit_releas
         return error_reason(err, "CommitLost");
     }
     commit->refs++;
-    commit_wait_idle(commit);
-    if (how == COMMIT_RELEASE_THAW)
-        result = cancel_locked(commit, err);
-    else if (commit->state == COMMIT_IS_HOLDING || commit->state == COMMIT_IS_KILLING)
-        result = commit_kill_held(commit, err);
-    else if (commit->state != COMMIT_IS_KILLED)
-        result = refuse_kill(commit, err);
+    result = how == COMMIT_RELEASE_THAW ? commit_cancel_locked(commit, err) : kill_locked(commit, err);
     commit_drop_locked(commit);
     commits_unlock(commits);
     return result;
@@ -95,7 +129,9 @@ static enum owner owner_of(struct commits *commits, const struct container *memb
         if (!commit->claimed ||
             !commit_has_pod(commit, member->pod_uid, member->pod_namespace, member->pod_name))
             continue;
-        if (commit_is_live(commit))
+        if (commit_is_handed_over(commit))
+            owner = OWNED_BY_A_KILL;
+        else if (commit_is_live(commit))
             owner = OWNED_BY_A_LIVE_COMMIT;
         else if (commit->state == COMMIT_IS_KILLED && journal_record_has(commit->record, member->id))
             owner = OWNED_BY_A_KILL;

@@ -135,6 +135,7 @@ void commit_results_free(struct commit_result *results, size_t count)
         free(result->digest);
         free(result->layer_digest);
         free(result->diff_id);
+        free(result->chain_id);
     }
     free(results);
 }

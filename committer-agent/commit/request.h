@@ -21,7 +21,8 @@ struct commit_request {
     char *pod_uid, *pod_ns, *pod_name; /* the uid decides when it is not "" */
     struct commit_container *containers;
     size_t count;
-    bool hold; /* stay frozen until released (pause); else thaw after the capture (live snapshot) */
+    bool hold;          /* stay frozen until released (pause); else thaw after the capture (live snapshot) */
+    bool early_release; /* with hold: the caller releases when it is told so, before the image is pushed */
     bool insecure;
     char *docker_config; /* .dockerconfigjson; NULL: anonymous. Wiped when freed. */
     size_t docker_config_length;
@@ -53,7 +54,7 @@ struct commit_skipped {
 struct commit_result {
     char *container, *image;
     char *digest; /* of the manifest */
-    char *layer_digest, *diff_id;
+    char *layer_digest, *diff_id, *chain_id;
     uint64_t layer_size, image_size, files;
     uint32_t layers;
     struct commit_skipped *skipped;

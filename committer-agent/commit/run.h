@@ -1,34 +1,27 @@
-/* run.h - one commit from beginning to end, on one thread.
+/* run.h - one commit from beginning to end.
  *
  *   resolve, claim the pod, check everything that can fail without touching a process    nothing is frozen
  *     -> journal FREEZING -> freeze every running container of the pod
- *     -> capture each upper layer into a spool; its upload follows; all still frozen?     frozen
- *     -> live snapshot: thaw
- *     -> finish uploads, push config and manifest
- *     -> pause: journal HOLDING, stay frozen; live snapshot: journal DONE
+ *     -> live snapshot: capture, all still frozen?, thaw, push, journal DONE
+ *     -> pause, held: capture; its upload follows; all still frozen? push; journal HOLDING, stay frozen
+ *     -> pause, handed over: "releasable"; capture and push go on, on a thread of their own, while somebody asks for the
+ *        kill: kill.h makes it final; then the push ends, journal KILLED
  *
- * Whatever fails: the containers that the record names are thawed (again and again, if containerd is away), the spool goes, and the
- * journal record last. A crash at any point leaves a record that commits.h settles at start-up. */
+ * What fails before KILLING is journalled is undone: the containers that the record names are thawed (again and again, if
+ * containerd is away), the spool goes, and the journal record last. After it nothing is undone: the record stays, HANDED_OVER,
+ * and commit_continue() takes it up. A crash at any point leaves a record that commits.h settles at start-up. */
 #pragma once
 
+#include <stdatomic.h>
+
+#include "committer-agent/commit/environment.h"
 #include "committer-agent/commit/journal.h"
 #include "committer-agent/commit/progress.h"
 #include "committer-agent/commit/request.h"
 #include "committer-agent/containerd/containers.h"
 #include "committer-agent/layer/layer.h"
 
-struct commit_environment { /* the agent's; outlives every run */
-    struct containerd *containerd;
-    struct journal *journal;
-    const char *spool_dir;
-    /* Frozen containers are marked with it (frozen_by.h); the same for whoever comes after this process. NULL: not marked. */
-    const char *owner;
-    uint64_t spool_min_free_bytes; /* beyond what the layers are expected to need */
-    int compression_level;         /* 0: the fast default */
-    unsigned compression_threads;
-    const char *registry_ca_file; /* or NULL */
-    const char *user_agent;
-};
+enum { COMMIT_WHY_MAX = 200 };
 
 struct commit_run {
     const struct commit_environment *env;
@@ -36,25 +29,33 @@ struct commit_run {
     struct commit_progress progress;
     struct layer_progress layers; /* of all captures together */
     bool cancelled;               /* atomically: the run ends with ERR_CANCELLED as soon as it can */
+    char path_why
+        [COMMIT_WHY_MAX]; /* why a pause that wanted to be is not handed over; set before the freeze */
 
+    /* All of them on the run's own thread but phase_changed, which its helper calls, too. */
     void (*phase_changed)(void *self);
     /* The pod is found; `member` is any of its containers. -1 with CommitSuperseded: another commit has it. */
     int (*claim)(void *self, const struct container *member, struct error *err);
-    /* Waits; false: the agent is stopping. Between tries to thaw. */
+    /* Everything is frozen and the kill may be asked for. */
+    void (*releasable)(void *self);
+    /* Waits until the kill is asked for (true), or *published is set and phase_changed called (false). */
+    bool (*kill_wanted)(void *self, const atomic_bool *published);
+    /* The answer, once for each time that it was wanted. 0: no process will ever run again, the record says so. */
+    void (*kill_answered)(void *self, int result, const struct error *err);
+    /* Waits; false: the agent is stopping. Between tries to thaw, and to finish a kill. */
     bool (*wait)(void *self, int64_t ms);
     void *self;
 };
 
-/* *ret_record (HOLDING or DONE) and *ret_results (request->count of them) are the caller's. Errors with the
- * reasons of committer.proto. */
+/* *ret_record and *ret_results (request->count of them) are the caller's. 0: HOLDING, DONE or KILLED. -1, errors with the
+ * reasons of committer.proto: *ret_record is NULL when all is undone; else KILLING or HANDED_OVER. */
 int commit_run(struct commit_run *run, struct journal_record **ret_record, struct commit_result **ret_results,
                struct error *err);
 
-/* Thaws every container of a record. ERR_UNAVAILABLE and the like: try again. */
-int commit_thaw(struct containerd *containerd, const struct journal_record *record, struct error *err);
+/* Goes on with a record that is HANDED_OVER: push, then KILLED. -1: it still is HANDED_OVER. */
+int commit_continue(struct commit_run *run, struct journal_record *record, struct commit_result **ret_results,
+                    struct error *err);
 
-/* Nobody can find any of its containers any more. One that cannot be asked for counts as there. */
-bool commit_is_gone(struct containerd *containerd, const struct journal_record *record);
-
-/* Makes sure that no process of the record's containers ever runs again. Errors of container_kill_frozen(). */
-int commit_kill(struct containerd *containerd, const struct journal_record *record, struct error *err);
+/* The same without a registry: the images are made known to this node's containerd alone. */
+int commit_keep(struct commit_run *run, struct journal_record *record, struct commit_result **ret_results,
+                struct error *err);

@@ -1,4 +1,5 @@
 #include "committer-agent/commit/hold.h"
+#include "committer-agent/commit/kill.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -38,6 +39,7 @@ static struct commit_result result_of(const struct journal_container *container)
                                    .digest = xstrdup(container->digest),
                                    .layer_digest = xstrdup(container->layer_digest),
                                    .diff_id = xstrdup(container->diff_id),
+                                   .chain_id = xstrdup(container->chain_id),
                                    .layer_size = container->layer_size,
                                    .image_size = container->image_size,
                                    .files = container->files,
@@ -59,12 +61,13 @@ static int64_t hold_left_ms(const struct journal_record *record)
     return left_ms < 0 ? 0 : left_ms < whole_ms ? left_ms : whole_ms;
 }
 
-static enum commit_state state_at(enum commit_stage stage)
+enum commit_state commit_state_at(enum commit_stage stage)
 {
     static const enum commit_state states[] = {
         [STAGE_FREEZING] = COMMIT_IS_FAILED, [STAGE_HOLDING] = COMMIT_IS_HOLDING,
-        [STAGE_KILLING] = COMMIT_IS_KILLING, [STAGE_KILLED] = COMMIT_IS_KILLED,
-        [STAGE_EXPIRED] = COMMIT_IS_EXPIRED, [STAGE_DONE] = COMMIT_IS_DONE,
+        [STAGE_KILLING] = COMMIT_IS_KILLING, [STAGE_HANDED_OVER] = COMMIT_IS_HANDED_OVER,
+        [STAGE_KILLED] = COMMIT_IS_KILLED,   [STAGE_EXPIRED] = COMMIT_IS_EXPIRED,
+        [STAGE_DONE] = COMMIT_IS_DONE,
     };
     _Static_assert(sizeof(states) / sizeof(states[0]) == STAGE_MAX, "every stage has a state");
     return states[stage];
@@ -79,6 +82,7 @@ static int64_t due_in_ms(const struct journal_record *record)
     case STAGE_KILLED:
     case STAGE_DONE:
         return RETENTION_MS;
+    case STAGE_HANDED_OVER: /* until it is asked for again */
     case STAGE_FREEZING:
     case STAGE_KILLING:
     case STAGE_EXPIRED:
@@ -93,7 +97,7 @@ static void remember(struct commits *commits, struct journal_record *record)
 {
     struct commit *commit = commit_new(commits, request_of(record));
 
-    commit->state = state_at(record->stage);
+    commit->state = commit_state_at(record->stage);
     commit->claimed = true;
     commit->record = record;
     commit->results = xcalloc(commit->request->count + 1, sizeof(*commit->results));
@@ -107,6 +111,8 @@ static void remember(struct commits *commits, struct journal_record *record)
                  commit->state == COMMIT_IS_HOLDING ? COMMIT_HOLDING : COMMIT_DONE);
     if (commit->state == COMMIT_IS_EXPIRED)
         commit_be_expired(commit);
+    if (commit->state == COMMIT_IS_HANDED_OVER)
+        commit_be_handed_over(commit);
     if (commit->state == COMMIT_IS_FAILED) {
         (void)error_set(&commit->error, ERR_UNAVAILABLE, "the agent was restarted during the commit");
         (void)error_reason(&commit->error, "AgentRestarted");
@@ -165,7 +171,7 @@ static void pay_debts(struct commits *commits)
 static bool is_accounted_for(const struct commits *commits, const char *container_id)
 {
     for (const struct commit *commit = commits->first; commit; commit = commit->next)
-        if (commit->record && (commit_is_live(commit) || commit->state == COMMIT_IS_KILLED) &&
+        if (commit->record && (commit_is_live(commit) || commit_is_dead(commit)) &&
             journal_record_has(commit->record, container_id))
             return true;
     return false;

@@ -4,10 +4,14 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "committer-agent/commit/diff_capture.h"
+#include "committer-agent/commit/handover.h"
 #include "committer-agent/containerd/overlay.h"
+#include "committer-agent/containerd/snapshot_dirs.h"
 #include "committer-agent/containerd/tasks.h"
 #include "committer-agent/layer/walk.h"
 #include "shared/base/alloc.h"
+#include "shared/log/log.h"
 
 /* Only here can the host see every write of the container in the snapshot's upper layer. */
 static bool runtime_is_supported(const char *runtime)
@@ -62,34 +66,80 @@ static int not_running(const struct container_list *all, const char *name, struc
     return error_reason(err, exists ? "ContainerNotRunning" : "ContainerNotFound");
 }
 
-static int open_upper(struct containerd *containerd, struct commit_source *source, struct error *err)
+/* Where the upper layer cannot be read, or is not all of it, containerd's differ makes the layer. */
+static void use_differ(struct commit_source *source, const struct error *why)
+{
+    source->why_not_handed_over =
+        "its layer is made by containerd's differ, for its writable layer cannot be read";
+    log_info(source->why_not_handed_over, log_str("container", source->container->name),
+             log_str("snapshotter", source->container->snapshotter), log_str("error", why->text));
+}
+
+static int open_upper(const struct commit_environment *env, struct commit_source *source,
+                      const struct overlay *overlay, struct error *err)
+{
+    const struct container *container = source->container;
+
+    /* containerd named it; only what lies below is the container's, and that is walked by descriptors. */
+    source->upper_fd = open(overlay->upper_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (source->upper_fd < 0)
+        return error_sys(err, errno, "opening the writable layer %s", overlay->upper_dir);
+    if (handover_supported(container, overlay, &source->why_not_handed_over))
+        source->why_not_handed_over = NULL;
+    const struct fold_place place = {.snapshotter = container->snapshotter,
+                                     .snapshot = container->snapshot_key,
+                                     .lower_dirs = overlay->lower_dirs,
+                                     .lower_count = overlay->lower_count};
+    return fold_plan(env->containerd, &place, &source->base, env->layers_max, &source->fold, err);
+}
+
+static int open_layers(const struct commit_environment *env, struct commit_source *source, struct error *err)
 {
     SCOPED_SNAPSHOT_MOUNTS struct snapshot_mounts mounts = {0};
     SCOPED_OVERLAY struct overlay overlay = {0};
     const struct container *container = source->container;
+    struct error why = {0};
 
-    if (snapshot_mounts(containerd, container->snapshotter, container->snapshot_key, &mounts, err) < 0 ||
-        overlay_read(container->snapshotter, &mounts, &overlay, err) < 0)
+    source->fold.keep_layers = source->base.manifest.layer_count;
+    if (snapshot_mounts(env->containerd, container->snapshotter, container->snapshot_key, &mounts, err) < 0)
         return -1;
-    if (overlay.redirect_dir || overlay.metacopy) {
-        (void)error_set(
-            err, ERR_UNSUPPORTED,
-            "the overlay is mounted with redirect_dir or metacopy: its upper layer alone is incomplete");
-        return error_reason(err, "UnsupportedOverlay");
+    int readable = overlay_read(container->snapshotter, &mounts, &overlay, &why);
+    if (readable == 0 && (overlay.redirect_dir || overlay.metacopy))
+        readable = error_set(&why, ERR_UNSUPPORTED, "the overlay is mounted with redirect_dir or metacopy");
+    if (readable < 0 && why.code == ERR_UNSUPPORTED) {
+        use_differ(source, &why);
+        return 0;
     }
-    /* containerd named it; only what lies below is the container's, and that is walked by descriptors. */
-    source->upper_fd = open(overlay.upper_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (source->upper_fd < 0)
-        return error_sys(err, errno, "opening the writable layer %s", overlay.upper_dir);
-    return 0;
+    if (readable < 0) {
+        *err = why;
+        return -1;
+    }
+    return open_upper(env, source, &overlay, err);
 }
+
+/* The directories of its layer, topmost first; borrowed but for the list itself: roots_done(). */
+static struct walk_roots roots_of(const struct commit_source *source)
+{
+    int *fds = xcalloc(source->fold.lower_count + 1, sizeof(*fds));
+
+    fds[0] = source->upper_fd;
+    for (size_t i = 0; i < source->fold.lower_count; i++)
+        fds[i + 1] = source->fold.lower_fds[i];
+    return (struct walk_roots){.fds = fds, .count = source->fold.lower_count + 1};
+}
+
+static void roots_done(const struct walk_roots *roots)
+{
+    free((void *)(uintptr_t)roots->fds); /* made by roots_of() */
+}
+#define SCOPED_ROOTS __attribute__((cleanup(roots_done)))
 
 /* Also warms the kernel's caches, which shortens the freeze. The tree lives: when it changes under us, or is
  * of a kind that the capture will refuse with a better message, the estimate is just not known. */
-static uint64_t estimate_bytes(int upper_fd)
+static uint64_t estimate_bytes(const struct commit_source *source)
 {
-    const struct walk_roots roots = {&upper_fd, 1};
     const struct walk_limits limits = {0};
+    SCOPED_ROOTS const struct walk_roots roots = roots_of(source);
     SCOPED(walk)
     struct walk *walk = walk_new(&roots, &limits);
     struct walk_entry entry;
@@ -103,7 +153,7 @@ static uint64_t estimate_bytes(int upper_fd)
     return more == 0 ? bytes : 0;
 }
 
-static int resolve_source(struct containerd *containerd, const struct commit_pod *pod,
+static int resolve_source(const struct commit_environment *env, const struct commit_pod *pod,
                           struct commit_source *source, struct error *err)
 {
     const struct container *container = source->container = find_running(pod, source->wanted->name);
@@ -116,15 +166,25 @@ static int resolve_source(struct containerd *containerd, const struct commit_pod
         return error_reason(err, "UnsupportedRuntime");
     }
     if (reference_parse(source->wanted->image, &source->target, err) < 0 ||
-        open_upper(containerd, source, err) < 0 ||
-        base_image_load(containerd, container->image, &source->base, err) < 0 ||
-        base_image_check_below(containerd, &source->base, container, err) < 0)
+        base_image_load(env->containerd, container->image, &source->base, err) < 0 ||
+        base_image_check_below(env->containerd, &source->base, container, err) < 0 ||
+        open_layers(env, source, err) < 0)
         return -1;
-    source->upper_bytes = estimate_bytes(source->upper_fd);
+    source->bytes = source->upper_fd >= 0 ? estimate_bytes(source) : 0;
     return 0;
 }
 
-int commit_pod_resolve(struct containerd *containerd, const struct commit_request *request,
+static struct commit_source *add_source(struct commit_pod *pod, const struct commit_request *request)
+{
+    struct commit_source *source = &pod->sources[pod->count];
+
+    *source = (struct commit_source){
+        .wanted = &request->containers[pod->count], .key = request->key, .upper_fd = -1};
+    pod->count++;
+    return source;
+}
+
+int commit_pod_resolve(const struct commit_environment *env, const struct commit_request *request,
                        struct commit_pod *ret_pod, struct error *err)
 {
     const struct pod_name name = {
@@ -132,17 +192,16 @@ int commit_pod_resolve(struct containerd *containerd, const struct commit_reques
     SCOPED_CONTAINER_LIST struct container_list all = {0};
     struct commit_pod pod = {0};
 
-    if (containers_of_pod(containerd, &name, NULL, &all, err) < 0)
+    if (containers_of_pod(env->containerd, &name, NULL, &all, err) < 0)
         return -1;
     pod.sources = xcalloc(request->count, sizeof(*pod.sources));
-    int result = keep_running(containerd, &all, &pod.running, err);
+    int result = keep_running(env->containerd, &all, &pod.running, err);
     for (size_t i = 0; result == 0 && i < request->count; i++) {
-        struct commit_source *source = &pod.sources[pod.count++];
-        *source = (struct commit_source){.wanted = &request->containers[i], .upper_fd = -1};
+        struct commit_source *source = add_source(&pod, request);
         if (!find_running(&pod, source->wanted->name))
             result = not_running(&all, source->wanted->name, err);
         else
-            result = resolve_source(containerd, &pod, source, err);
+            result = resolve_source(env, &pod, source, err);
         if (result < 0)
             (void)error_wrap(err, "container %s", source->wanted->name);
     }
@@ -152,6 +211,84 @@ int commit_pod_resolve(struct containerd *containerd, const struct commit_reques
     }
     *ret_pod = pod;
     return 0;
+}
+
+/* ---- what was handed over ---- */
+
+static int reopen_source(const struct commit_environment *env, const struct journal_container *entry,
+                         struct commit_source *source, struct error *err)
+{
+    SCOPED_OVERLAY struct overlay dirs = {0};
+    SCOPED(string) char *snapshot = handover_snapshot_name(source->key, entry->name);
+    struct digest base;
+
+    if (digest_parse(entry->base_manifest ? entry->base_manifest : "", &base, err) < 0 ||
+        reference_parse(source->wanted->image, &source->target, err) < 0 ||
+        base_image_load_manifest(env->containerd, &base, &source->base, err) < 0 ||
+        handover_open(env->containerd, source->key, entry->name, &source->upper_fd, err) < 0 ||
+        snapshot_dirs(env->containerd, entry->snapshotter, snapshot, &dirs, err) < 0)
+        return -1;
+    const struct fold_place place = {.snapshotter = entry->snapshotter,
+                                     .snapshot = snapshot,
+                                     .lower_dirs = dirs.lower_dirs + 1, /* the first is its own */
+                                     .lower_count = dirs.lower_count - 1};
+    if (fold_plan(env->containerd, &place, &source->base, env->layers_max, &source->fold, err) < 0)
+        return -1;
+    source->bytes = estimate_bytes(source);
+    return 0;
+}
+
+int commit_pod_reopen(const struct commit_environment *env, const struct commit_request *request,
+                      const struct journal_record *record, struct commit_pod *ret_pod, struct error *err)
+{
+    struct commit_pod pod = {.sources = xcalloc(request->count, sizeof(*pod.sources))};
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < request->count;
+         i++) { /* the record begins with the committed ones */
+        result = reopen_source(env, &record->containers[i], add_source(&pod, request), err);
+        if (result < 0)
+            (void)error_wrap(err, "container %s", request->containers[i].name);
+    }
+    if (result < 0) {
+        commit_pod_done(&pod);
+        return -1;
+    }
+    *ret_pod = pod;
+    return 0;
+}
+
+/* ---- capture ---- */
+
+uint64_t commit_source_spool_bytes(const struct commit_source *source)
+{
+    return source->bytes;
+}
+
+static int capture_by_differ(const struct commit_source *source, const struct commit_environment *env,
+                             const struct layer_options *options, int64_t timeout_ms, struct spool *spool,
+                             struct layer_progress *progress, const bool *cancelled,
+                             struct layer_result *ret_result, struct error *err)
+{
+    const struct diff_capture capture = {.key = source->key,
+                                         .container = source->container,
+                                         .options = options,
+                                         .progress = progress,
+                                         .cancelled = cancelled,
+                                         .timeout_ms = timeout_ms};
+    return diff_capture(env->containerd, &capture, spool, ret_result, err);
+}
+
+int commit_source_capture(const struct commit_source *source, const struct commit_environment *env,
+                          const struct layer_options *options, int64_t timeout_ms, struct spool *spool,
+                          struct layer_progress *progress, const bool *cancelled,
+                          struct layer_result *ret_result, struct error *err)
+{
+    if (source->upper_fd < 0)
+        return capture_by_differ(source, env, options, timeout_ms, spool, progress, cancelled, ret_result,
+                                 err);
+    SCOPED_ROOTS const struct walk_roots roots = roots_of(source);
+    return layer_capture(&roots, options, spool, progress, cancelled, ret_result, err);
 }
 
 static bool has_id(const struct container_list *list, const char *id)
@@ -192,6 +329,7 @@ void commit_pod_done(struct commit_pod *pod)
     for (size_t i = 0; i < pod->count; i++) {
         if (pod->sources[i].upper_fd >= 0)
             (void)close(pod->sources[i].upper_fd); /* only read */
+        fold_done(&pod->sources[i].fold);
         base_image_done(&pod->sources[i].base);
     }
     free(pod->sources);

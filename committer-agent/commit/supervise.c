@@ -1,4 +1,6 @@
+#include "committer-agent/commit/freezing.h"
 #include "committer-agent/commit/hold.h"
+#include "committer-agent/commit/kill.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 
@@ -24,6 +26,11 @@ static void forget(struct commit *commit)
     commit->busy = true;
     commits_unlock(commits);
     bool may = may_be_forgotten(env->containerd, commit->record);
+    if (may && commit->record && commit_let_go(env, commit->record, &err) < 0) {
+        log_failure(LOG_WARN, "the layers of a finished commit stay on the node; tried again", &err,
+                    log_str("commit", commit->request->key));
+        may = false;
+    }
     if (may && commit->record && journal_remove(env->journal, commit->request->key, &err) < 0)
         log_failure(LOG_WARN, "the record of a finished commit stays", &err,
                     log_str("commit", commit->request->key));
@@ -70,6 +77,9 @@ static void attend(struct commit *commit)
     case COMMIT_IS_KILLING:
         report(commit_kill_held(commit, &err), "frozen processes are not all killed; tried again", &err,
                commit);
+        break;
+    case COMMIT_IS_HANDED_OVER:
+        commit->due_at_ms = INT64_MAX; /* the only copy: nobody's time runs out on it */
         break;
     case COMMIT_IS_KILLED:
     case COMMIT_IS_EXPIRED:

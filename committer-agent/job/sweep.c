@@ -1,5 +1,6 @@
 #include "committer-agent/job/sweep.h"
 
+#include "committer-agent/commit/freezing.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 
@@ -16,6 +17,7 @@ static bool owes(const struct journal_record *record)
         return true;
     case STAGE_HOLDING: /* its own next process takes it; one that never comes lets it run out */
         return record->hold_until_unix_ms <= clock_realtime_ms();
+    case STAGE_HANDED_OVER: /* no Job hands over */
     case STAGE_KILLED:
     case STAGE_EXPIRED:
     case STAGE_DONE:

@@ -160,7 +160,7 @@ static int check_unchanged(int fd, const struct stat *before, struct error *err)
 }
 
 /* Reading must not move atimes; that flag is refused to those who are neither owner nor privileged. */
-int content_open(int path_fd, int *ret_fd, struct error *err)
+int content_reopen(int path_fd, int *ret_fd, struct error *err)
 {
     if (walk_reopen(path_fd, O_RDONLY | O_NOATIME, ret_fd, err) == 0)
         return 0;

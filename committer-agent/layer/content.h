@@ -28,7 +28,7 @@ struct content_context { /* all borrowed */
 
 /* Opens a regular file behind an O_PATH descriptor for reading, without moving its atime where that is allowed.
  * *ret_fd is the caller's. */
-int content_open(int path_fd, int *ret_fd, struct error *err);
+int content_reopen(int path_fd, int *ret_fd, struct error *err);
 
 /* Copies st->st_size bytes of fd, which is open for reading and borrowed. st was taken before the header was
  * written. ERR_PRECONDITION "FileChanged": the file is not what st says, before or after reading. ERR_CANCELLED. */

@@ -411,7 +411,7 @@ static int pipe_content(void *arg, const struct walk_entry *entry, struct error 
     SCOPED(fd)
     int fd = -1;
 
-    if (content_open(entry->fd, &fd, err) < 0)
+    if (content_reopen(entry->fd, &fd, err) < 0)
         return -1;
     return content_copy(&piping->content, fd, &entry->st, err);
 }

@@ -243,13 +243,13 @@ static int descend(struct walk *walk, struct error *err)
 {
     const struct level *level = push_level(walk);
 
+    walk->open_folders += level->part_count; /* at once: ascend() takes them all off, failure or not */
     for (size_t i = level->first_part; i < walk->part_count; i++) {
         int fd = open_beneath(walk->fds[i], ".", O_RDONLY | O_DIRECTORY);
         if (fd < 0)
             return open_error(walk, errno, err);
         (void)close(walk->fds[i]); /* O_PATH: nothing to lose */
         walk->fds[i] = fd;
-        walk->open_folders++;
     }
     close_oldest_folders(walk);
     return read_names(walk, "", err);
@@ -459,11 +459,11 @@ static int enter(struct walk *walk, size_t topmost, const char *name, struct wal
     int found = add_part(walk, topmost, name, &st, err);
     if (found <= 0)
         return found < 0 ? -1 : open_error(walk, ENOENT, err);
-    walk->may_descend = S_ISDIR(st.st_mode);
-    if (walk->may_descend && walk->roots.count > 1)
+    if (S_ISDIR(st.st_mode) && walk->roots.count > 1)
         hides_below = merge_below(walk, topmost, name, err);
     if (hides_below < 0)
         return -1;
+    walk->may_descend = S_ISDIR(st.st_mode);
     *ret_entry = (struct walk_entry){
         .fd = walk->fds[walk->entry_part],
         .path = path,
@@ -493,9 +493,10 @@ int walk_next(struct walk *walk, struct walk_entry *ret_entry, struct error *err
         (void)strbuf_adds(&walk->path, "");
         return enter(walk, 0, ".", ret_entry, err);
     }
-    if (walk->may_descend && descend(walk, err) < 0)
-        return -1;
+    bool descends = walk->may_descend;
     walk->may_descend = false;
+    if (descends && descend(walk, err) < 0)
+        return -1;
     drop_parts(walk, walk->entry_part);
     while (walk->depth > 0) {
         const char *name;

@@ -62,8 +62,10 @@ DEFINE_FREEP(walk, struct walk, walk_free)
 
 /* 1, 0 or -1.
  * ERR_EXHAUSTED "TreeTooDeep", "PathTooLong" or "TooManyFiles": a limit.
- * ERR_PRECONDITION "FileChanged": somebody changed the tree meanwhile. ERR_UNSUPPORTED: a mount in the tree, a
- * kernel before 5.6; "UnsupportedOverlay": a folder of a stack as in xattrs_read(). */
+ * ERR_PRECONDITION "FileChanged", or ERR_NOT_FOUND: somebody changed the tree meanwhile. Who does not mind may call
+ * again: the walk goes on behind what has changed, in order, unless it cannot find back; then it fails again.
+ * ERR_UNSUPPORTED: a mount in the tree, a kernel before 5.6; "UnsupportedOverlay": a folder of a stack as in
+ * xattrs_read(). */
 int walk_next(struct walk *walk, struct walk_entry *ret_entry, struct error *err);
 
 void walk_skip_children(struct walk *walk);

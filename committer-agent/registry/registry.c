@@ -105,6 +105,12 @@ static void remember_base(struct registry *registry, const char *scheme, const s
             auth_learn(registry->auth, answer->headers[i].value);
 }
 
+/* A server that speaks TLS answers 400 to plain HTTP, if anything. Then TLS failed for another reason. */
+static bool speaks_http(const struct http_response *answer)
+{
+    return answer->status != 400;
+}
+
 /* Nobody speaks TLS there. Is it because plain HTTP is spoken? The port must be written: 80 would be another
  * server. */
 static int explain_no_tls(struct registry *registry, struct error *err)
@@ -113,7 +119,7 @@ static int explain_no_tls(struct registry *registry, struct error *err)
     struct error unused;
 
     if (err->code != ERR_UNAVAILABLE || !strchr(registry->endpoint, ':') ||
-        ping(registry, "http", &answer, &unused) < 0)
+        ping(registry, "http", &answer, &unused) < 0 || !speaks_http(&answer))
         return registry_no_answer(err);
     (void)error_set(err, ERR_DENIED, "it speaks plain HTTP: pass --snapshot-registry-insecure");
     return error_reason(err, "RegistryUnreachable");
@@ -135,6 +141,8 @@ int registry_connect(struct registry *registry, struct error *err)
     if (!registry->insecure)
         return explain_no_tls(registry, err);
     if (ping(registry, "http", &answer, &by_http) == 0) {
+        if (!speaks_http(&answer))
+            return registry_no_answer(err);
         remember_base(registry, "http", &answer);
         return 0;
     }

@@ -15,6 +15,7 @@ struct registry {
     char *endpoint; /* "registry-1.docker.io": the host that is connected to */
     char *base;     /* "https://registry-1.docker.io"; NULL until the registry has answered once */
     bool insecure;
+    bool wants_put; /* it does not take a blob by POST alone */
     struct http_client *http;
     struct http_client
         *cleanup_http; /* does not stop when cancelled: cancelling is when uploads are cleaned up */

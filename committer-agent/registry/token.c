@@ -194,7 +194,7 @@ static int judge(const struct http_response *response, const char *url, bool ano
                         url_length, url);
         return error_reason(err, "RegistryDenied");
     }
-    bool later = response->status == 429 || response->status >= 500;
+    bool later = response->status == 408 || response->status == 429 || response->status >= 500;
     (void)error_set(err, later ? ERR_UNAVAILABLE : ERR_INVALID, "the token server %.*s answers HTTP %d",
                     url_length, url, response->status);
     return error_reason(err, "RegistryError");

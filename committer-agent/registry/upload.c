@@ -11,6 +11,7 @@
 enum {
     COMMIT_STALL_MS = 300 * 1000, /* before it answers, a registry may hash or copy all of the blob */
     CLEANUP_TIMEOUT_MS = 10 * 1000,
+    CLEANUP_TRIES = 3,
 };
 
 struct upload {
@@ -26,10 +27,12 @@ struct upload {
     uint64_t sent_bytes; /* the most it can have: beyond it nothing was ever sent to this location */
     uint64_t farthest;   /* the most it ever had: only more than this is progress */
     bool closed;         /* committed, or cancelled already */
+    bool doubtful;       /* a request of it failed: what the registry holds may not be what we think */
 
     const struct blob_source *source;
     uint64_t reading_at; /* of the chunk being sent */
     uint64_t reading_end;
+    uint64_t whole_bytes; /* the PUT carries the blob, all of it: no PATCH was sent. 0: the PATCHes do */
 };
 
 static struct exchange request_of(struct upload *up, const char *method, const char *url)
@@ -69,6 +72,16 @@ static int respect_min_chunk(struct upload *up, const struct http_response *resp
     return 0;
 }
 
+/* Ends the upload at the registry, if it still has it: best effort, registries expire them too. */
+static void abandon(struct upload *up)
+{
+    struct error unused;
+
+    if (up->location)
+        (void)registry_cancel_upload(up->registry, up->repository, up->location, &unused);
+    string_freep(&up->location);
+}
+
 /* POST: a new upload, from offset 0. One try. */
 static int open_once(struct upload *up, struct exchange *exchange, struct error *err)
 {
@@ -78,7 +91,6 @@ static int open_once(struct upload *up, struct exchange *exchange, struct error 
         return -1;
     if (response.status != 202)
         return registry_refusal(&response, err);
-    string_freep(&up->location);
     up->offset = up->sent_bytes = 0;
     if (follow_location(up, &response, exchange->url, err) < 0)
         return -1;
@@ -91,16 +103,17 @@ static int open_upload(struct upload *up, struct error *err)
     SCOPED(string) char *path = xasprintf("/v2/%s/blobs/uploads/", up->repository);
     struct exchange exchange = request_of(up, "POST", path);
 
+    abandon(up); /* what came before */
     while (open_once(up, &exchange, err) < 0)
         if (!exchange.retryable || retry_wait(&up->retry, exchange.retry_after_ms, err) < 0)
             return -1;
     return 0;
 }
 
-int upload_begin(struct registry *registry, const char *repository, const struct upload_options *options,
-                 struct upload **ret_up, struct error *err)
+static struct upload *new_upload(struct registry *registry, const char *repository,
+                                 const struct upload_options *options)
 {
-    SCOPED(upload) struct upload *up = xcalloc(1, sizeof(*up));
+    struct upload *up = xcalloc(1, sizeof(*up));
 
     up->registry = registry;
     up->repository = xstrdup(repository);
@@ -109,6 +122,14 @@ int upload_begin(struct registry *registry, const char *repository, const struct
         up->options = *options;
     up->chunk_bytes = up->options.chunk_bytes ? up->options.chunk_bytes : UPLOAD_CHUNK_BYTES;
     up->retry = retry_start(registry->cancelled);
+    return up;
+}
+
+int upload_begin(struct registry *registry, const char *repository, const struct upload_options *options,
+                 struct upload **ret_up, struct error *err)
+{
+    SCOPED(upload) struct upload *up = new_upload(registry, repository, options);
+
     if (open_upload(up, err) < 0) {
         (void)error_wrap(err, "opening an upload");
         return registry_wrap(registry, repository, err);
@@ -164,6 +185,8 @@ static int ask_offset(struct upload *up, struct exchange *exchange, struct error
         return -1;
     if (exchange->retryable)
         return registry_refusal(&response, err);
+    if (response.status == 404)
+        string_freep(&up->location); /* there is nothing to abandon */
     int64_t kept = kept_bytes(&response);
     if (response.status / 100 != 2 || kept < 0)
         return 0;
@@ -191,6 +214,7 @@ static int recover(struct upload *up, const struct digest *committing, int64_t r
 {
     struct exchange exchange = request_of(up, "GET", NULL);
 
+    up->doubtful = true;
     for (;;) {
         if (retry_wait(&up->retry, retry_after_ms, err) < 0)
             return -1;
@@ -280,6 +304,10 @@ static int stream_on(struct upload *up, struct error *err)
         ready = up->source->ready(up->source->self, up->offset, up->chunk_bytes, err);
         if (ready <= 0)
             return (int)ready; /* 0: all of it is sent */
+        if (up->offset == 0 && (uint64_t)ready < up->chunk_bytes && ready <= UPLOAD_WHOLE_MAX_BYTES) {
+            up->whole_bytes = (uint64_t)ready; /* the PUT takes it along */
+            return 0;
+        }
         up->reading_end = up->offset + (uint64_t)ready;
         int sent = send_chunk(up, &retry_after_ms, err);
         if (sent > 0 && up->offset <= before) {
@@ -301,9 +329,27 @@ int upload_stream(struct upload *up, const struct blob_source *source, struct er
     return registry_wrap(up->registry, up->repository, err);
 }
 
+/* The body of a PUT that carries the blob. */
+static void carry_whole(struct upload *up, struct exchange *exchange)
+{
+    if (!up->whole_bytes)
+        return;
+    up->reading_end = up->sent_bytes = up->whole_bytes;
+    exchange->read = read_chunk;
+    exchange->rewind = rewind_chunk;
+    exchange->read_length = (int64_t)up->whole_bytes;
+    exchange->self = up;
+}
+
+/* A digest that does not match after a request that failed may be the fault of that; once. */
+static bool is_mishap(const struct upload *up, const struct error *err)
+{
+    return err->code == ERR_CORRUPT && up->doubtful;
+}
+
 /* PUT. 1: committed, 0: failed in a way to recover from, -1. */
-static int close_once(struct upload *up, const struct digest *digest, const char *bytes, size_t length,
-                      int64_t *ret_retry_after_ms, struct error *err)
+static int close_once(struct upload *up, const struct digest *digest, int64_t *ret_retry_after_ms,
+                      struct error *err)
 {
     SCOPED_HTTP_RESPONSE struct http_response response = {0};
     SCOPED(string) char *url = url_add_query(up->location, "digest", digest->text);
@@ -311,8 +357,7 @@ static int close_once(struct upload *up, const struct digest *digest, const char
 
     exchange.headers[0] = (struct http_header){"Content-Type", "application/octet-stream"};
     exchange.header_count = 1;
-    exchange.body = bytes;
-    exchange.body_length = length;
+    carry_whole(up, &exchange);
     exchange.stall_timeout_ms = COMMIT_STALL_MS;
     int result = registry_send(up->registry, &exchange, &response, err);
     *ret_retry_after_ms = exchange.retry_after_ms;
@@ -321,29 +366,58 @@ static int close_once(struct upload *up, const struct digest *digest, const char
     if (response.status == 201 || response.status == 204)
         return registry_check_digest(&response, digest, "blob", err) < 0 ? -1 : 1;
     (void)registry_refusal(&response, err);
-    return exchange.retryable || lost_its_place(response.status) ? 0 : -1;
+    return exchange.retryable || lost_its_place(response.status) || is_mishap(up, err) ? 0 : -1;
 }
 
-static int commit(struct upload *up, const struct digest *digest, struct error *err)
+/* After a PUT that failed: 1: the blob is there all the same, 0: try again, -1. */
+static int recover_commit(struct upload *up, const struct digest *digest, int64_t retry_after_ms,
+                          struct error *err)
+{
+    bool mismatched = err->code == ERR_CORRUPT;
+
+    if (!up->whole_bytes && !mismatched)
+        return recover(up, digest, retry_after_ms, err);
+    if (retry_wait(&up->retry, retry_after_ms, err) < 0)
+        return -1;
+    up->doubtful = !mismatched; /* a second mismatch is one */
+    if (blob_is_there(up, digest))
+        return 1;
+    return open_upload(up, err); /* half a body may have been kept: begin anew rather than ask */
+}
+
+/* *ret_lost: the registry has the blob although the PUT failed, so it may still have the upload too. */
+static int commit(struct upload *up, const struct digest *digest, bool *ret_lost, struct error *err)
 {
     for (;;) {
         int64_t retry_after_ms = 0;
-        int done = close_once(up, digest, NULL, 0, &retry_after_ms, err);
-        if (done == 0)
-            done = recover(up, digest, retry_after_ms, err);
+        int done = close_once(up, digest, &retry_after_ms, err);
+        if (done == 0) {
+            done = recover_commit(up, digest, retry_after_ms, err);
+            *ret_lost = done > 0;
+        }
         if (done != 0)
             return done < 0 ? -1 : 0;
-        if (up->source && stream_on(up, err) < 0) /* sends what the registry lost, often nothing */
+        if (!up->whole_bytes && up->source && stream_on(up, err) < 0) /* sends what the registry lost */
             return -1;
     }
 }
 
+static int commit_and_settle(struct upload *up, const struct digest *digest, struct error *err)
+{
+    bool lost = false;
+
+    if (commit(up, digest, &lost, err) < 0)
+        return -1;
+    if (lost)
+        abandon(up);
+    up->closed = true;
+    return up->whole_bytes ? settle_at(up, up->whole_bytes, err) : 0;
+}
+
 int upload_commit(struct upload *up, const struct digest *digest, struct error *err)
 {
-    if (commit(up, digest, err) == 0) {
-        up->closed = true;
+    if (commit_and_settle(up, digest, err) == 0)
         return 0;
-    }
     (void)error_wrap(err, "committing blob %s", digest->text);
     return registry_wrap(up->registry, up->repository, err);
 }
@@ -358,10 +432,94 @@ const char *upload_location(const struct upload *up)
     return up->location;
 }
 
+struct memory {
+    const char *bytes;
+    size_t length;
+};
+
+static long memory_read(void *self, uint64_t offset, char *into, size_t room, struct error *err)
+{
+    const struct memory *memory = self;
+    size_t left = memory->length - (size_t)offset, length = left < room ? left : room;
+
+    (void)err;
+    memcpy(into, memory->bytes + offset, length);
+    return (long)length;
+}
+
+/* POST with all of the blob, which registries may support. 1: it is there. 0: it is not; perhaps an upload was opened all
+ * the same. -1: the registry counted another digest. Whatever else goes wrong, the usual way meets it again. */
+static int post_whole(struct upload *up, const struct memory *blob, const struct digest *digest,
+                      struct error *err)
+{
+    SCOPED_HTTP_RESPONSE struct http_response response = {0};
+    SCOPED(string)
+    char *path = xasprintf("/v2/%s/blobs/uploads/?digest=%s", up->repository, digest->text);
+    struct exchange exchange = request_of(up, "POST", path);
+    struct error unused;
+
+    exchange.headers[0] = (struct http_header){"Content-Type", "application/octet-stream"};
+    exchange.header_count = 1;
+    exchange.body = blob->bytes;
+    exchange.body_length = blob->length;
+    up->doubtful = true;
+    if (registry_send(up->registry, &exchange, &response, &unused) < 0 || exchange.retryable)
+        return 0;
+    if (response.status == 201)
+        return registry_check_digest(&response, digest, "blob", err) < 0 ? -1 : 1;
+    up->registry->wants_put = true;
+    if (response.status == 202 &&
+        (follow_location(up, &response, path, &unused) < 0 || respect_min_chunk(up, &response, &unused) < 0))
+        abandon(up);
+    return 0;
+}
+
+static int send_whole(struct upload *up, const struct memory *blob, const struct digest *digest,
+                      struct error *err)
+{
+    int sent = 0;
+
+    if (!up->registry->wants_put && blob->length <= UPLOAD_POST_MAX_BYTES)
+        sent = post_whole(up, blob, digest, err);
+    if (sent != 0)
+        return sent < 0 ? -1 : 0;
+    if (!up->location && open_upload(up, err) < 0)
+        return -1;
+    return commit_and_settle(up, digest, err);
+}
+
+int upload_bytes(struct registry *registry, const char *repository, const char *bytes, size_t length,
+                 const struct digest *digest, struct error *err)
+{
+    SCOPED(upload) struct upload *up = new_upload(registry, repository, NULL);
+    struct memory blob = {bytes, length};
+    const struct blob_source source = {.read = memory_read, .self = &blob};
+
+    up->source = &source;
+    up->whole_bytes = length;
+    if (send_whole(up, &blob, digest, err) == 0) {
+        up->closed = true;
+        return 0;
+    }
+    (void)error_wrap(err, "uploading blob %s", digest->text);
+    return registry_wrap(registry, repository, err);
+}
+
+/* DELETE. One try. */
+static int cancel_once(struct registry *registry, struct exchange *exchange, struct error *err)
+{
+    SCOPED_HTTP_RESPONSE struct http_response response = {0};
+
+    if (registry_send(registry, exchange, &response, err) < 0)
+        return -1;
+    return exchange->retryable ? registry_refusal(&response, err)
+                               : 0; /* 204; or 404, 405...: it is gone, or the registry lets it expire */
+}
+
 int registry_cancel_upload(struct registry *registry, const char *repository, const char *location,
                            struct error *err)
 {
-    SCOPED_HTTP_RESPONSE struct http_response response = {0};
+    struct retry retry = retry_start(NULL);
     char scope[SCOPE_MAX];
     struct exchange exchange = {.method = "DELETE",
                                 .url = location,
@@ -370,59 +528,25 @@ int registry_cancel_upload(struct registry *registry, const char *repository, co
                                 .timeout_ms = CLEANUP_TIMEOUT_MS,
                                 .cleaning_up = true};
 
-    int result = registry_send(registry, &exchange, &response, err);
-    if (result == 0 && response.status >= 500)
-        result = registry_refusal(&response, err);
-    if (result == 0)
-        return 0; /* 204; or 404, 405...: it is gone, or the registry lets it expire */
-    (void)error_wrap(err, "cancelling an upload");
-    return registry_wrap(registry, repository, err);
+    for (int tries = 1; cancel_once(registry, &exchange, err) < 0; tries++) {
+        bool again = exchange.retryable && err->code != ERR_TIMEOUT && tries < CLEANUP_TRIES;
+        if (again && retry_wait(&retry, 0, err) == 0) /* nobody waits long for a clean-up */
+            continue;
+        (void)error_wrap(err, "cancelling an upload");
+        return registry_wrap(registry, repository, err);
+    }
+    return 0;
 }
 
 void upload_free(struct upload *up)
 {
-    struct error unused;
-
     if (!up)
         return;
-    if (up->location && !up->closed)
-        (void)registry_cancel_upload(up->registry, up->repository, up->location,
-                                     &unused); /* registries expire them too */
+    if (!up->closed)
+        abandon(up);
     free(up->location);
     free(up->repository);
     free(up);
-}
-
-static int put_bytes(struct upload *up, const char *bytes, size_t length, const struct digest *digest,
-                     struct error *err)
-{
-    for (;;) {
-        int64_t retry_after_ms = 0;
-        int done = close_once(up, digest, bytes, length, &retry_after_ms, err);
-        if (done != 0)
-            return done < 0 ? -1 : 0;
-        if (retry_wait(&up->retry, retry_after_ms, err) < 0)
-            return -1;
-        if (blob_is_there(up, digest))
-            return 0;
-        if (open_upload(up, err) < 0) /* half a body may have been kept: begin anew rather than ask */
-            return -1;
-    }
-}
-
-int upload_bytes(struct registry *registry, const char *repository, const char *bytes, size_t length,
-                 const struct digest *digest, struct error *err)
-{
-    SCOPED(upload) struct upload *up = NULL;
-
-    if (upload_begin(registry, repository, NULL, &up, err) < 0)
-        return -1;
-    if (put_bytes(up, bytes, length, digest, err) < 0) {
-        (void)error_wrap(err, "uploading blob %s", digest->text);
-        return registry_wrap(registry, repository, err);
-    }
-    up->closed = true;
-    return 0;
 }
 
 int registry_check(struct registry *registry, const char *repository, struct error *err)

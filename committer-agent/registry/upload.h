@@ -3,10 +3,11 @@
  *   upload_begin -> upload_stream (follows the source to its end) -> upload_commit (now the digest is known)
  * -> upload_free
  *
- * Chunks are PATCH requests of known length. After a broken connection, a 416 or a 5xx the registry is asked
+ * Chunks are PATCH requests of known length; a tiny blob needs none, it goes with the PUT. After a broken connection, a 416 or a 5xx the registry is asked
  * which offset it kept, and sending goes on there; an upload that the registry forgot is begun again from
  * offset 0. So a source must be able to give any offset again until upload_free. Spec: OCI distribution-spec
- * "Pushing a blob in chunks" (end-4a, -5, -6, -13). Threads: that of its registry. */
+ * "Pushing blobs" (end-4a, -4b, -5, -6, -13). An upload that is given up or begun anew is
+ * cancelled at the registry. Threads: that of its registry. */
 #pragma once
 
 #include <stddef.h>
@@ -15,6 +16,8 @@
 #include "committer-agent/registry/registry.h"
 
 #define UPLOAD_CHUNK_BYTES     (16u << 20) /* one PATCH, unless the registry asks for more */
+#define UPLOAD_WHOLE_MAX_BYTES (1u << 20)  /* a blob that ends within it goes along with the PUT */
+#define UPLOAD_POST_MAX_BYTES  (64u << 10) /* what a POST carries on the chance that it is taken */
 #define UPLOAD_MAX_CHUNK_BYTES (1u << 30)  /* an OCI-Chunk-Min-Length above it is refused */
 
 struct upload;
@@ -57,6 +60,6 @@ const char *upload_location(const struct upload *up);
 void upload_free(struct upload *up);
 DEFINE_FREEP(upload, struct upload, upload_free)
 
-/* A blob in memory (an image config): POST and one PUT. */
+/* A blob in memory (an image config): one POST where the registry takes that, else POST and one PUT. */
 int upload_bytes(struct registry *registry, const char *repository, const char *bytes, size_t length,
                  const struct digest *digest, struct error *err);

@@ -7,16 +7,6 @@
 
 static const char *const writer = "i=0; while :; do i=$((i+1)); echo $i >> /written; done";
 
-int sh(const char *fmt, ...)
-{
-    char command[2000];
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(command, sizeof(command), fmt, args);
-    va_end(args);
-    return system(command);
-}
-
 void open_commits(struct place *place)
 {
     struct error err;
@@ -51,6 +41,7 @@ int open_place(void **state)
     place->options = (struct commits_options){.env = {.containerd = place->containerd,
                                                       .journal = place->journal,
                                                       .spool_dir = place->spool_dir,
+                                                      .space = place->space = space_new(place->spool_dir, 0),
                                                       .owner = "agent of this test",
                                                       .compression_threads = 1,
                                                       .user_agent = "test"},
@@ -63,6 +54,7 @@ int close_place(void **state)
 {
     struct place *place = *state;
     journal_free(place->journal);
+    space_free(place->space);
     containerd_free(place->containerd);
     free(place->ctr);
     free(place->state_dir);
@@ -164,13 +156,10 @@ struct commit *start(struct place *place, const struct commit_request *wanted)
 
 struct commit_report outcome(struct commit *commit)
 {
-    int phase = 0;
-    for (;;) {
-        struct commit_report report = commit_wait(commit, phase, 1000);
-        if (report.finished)
-            return report;
-        phase = (int)report.phase;
-    }
+    struct commit_report report = {0};
+    while (!report.finished)
+        report = commit_wait(commit, &report, 1000);
+    return report;
 }
 
 void assert_success(struct commit *commit)

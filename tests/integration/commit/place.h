@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "committer-agent/commit/commits.h"
+#include "committer-agent/commit/space.h"
 #include "committer-agent/containerd/tasks.h"
 #include "shared/base/alloc.h"
 #include "shared/base/ids.h"
+#include "tests/integration/commit/sh.h"
 #include "tests/unit/testing.h"
 
 struct place {
@@ -21,6 +23,7 @@ struct place {
     struct commits *commits;
     struct commits_options options;
     struct journal *journal;
+    struct space *space;
     char *ctr, *state_dir, *spool_dir, *docker_config;
     const char *image, *registry;
     char uid[UUID_SIZE]; /* of the pod and its container, for the running test */
@@ -33,7 +36,6 @@ int start_pod(void **state);
 int end_pod(void **state); /* fails when the spool is not empty */
 #define POD_TEST(f) cmocka_unit_test_setup_teardown(f, start_pod, end_pod)
 
-int sh(const char *fmt, ...) PRINTF(1, 2); /* as system(3) */
 void replace(char **text, char *with);
 
 void open_commits(struct place *place);

@@ -78,7 +78,8 @@ static void a_pod_is_the_same_by_uid_and_by_name(void **state)
     replace(&by_name->pod_ns, xstrdup("default"));
     replace(&by_name->pod_name, xstrdup("pod"));
     SCOPED(commit) struct commit *first = start(place, by_uid);
-    while (commit_wait(first, COMMIT_RESOLVING, 1000).phase < COMMIT_FREEZING)
+    while (commit_wait(first, &(struct commit_report){.phase = COMMIT_RESOLVING}, 1000).phase <
+           COMMIT_FREEZING)
         ;
     SCOPED(commit) struct commit *second = NULL;
     struct error err;
@@ -118,7 +119,7 @@ static void a_hold_that_nobody_takes_runs_out_and_cannot_be_used_any_more(void *
     (void)outcome(commit);
     int64_t until_ms = clock_monotonic_ms() + 20000;
     while (task_state(place) != TASK_RUNNING && clock_monotonic_ms() < until_ms)
-        (void)commit_wait(commit, 0, 100);
+        (void)commit_wait(commit, &(struct commit_report){0}, 100);
     assert_int_equal(task_state(place), TASK_RUNNING);
     assert_fails(commits_release(place->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err,
                  ERR_PRECONDITION, wanted->key);
@@ -157,7 +158,7 @@ static void a_cancelled_commit_thaws_in_whatever_phase(void **state)
         SCOPED(commit_request) struct commit_request *wanted = request(place, "cancel", true);
         SCOPED(commit) struct commit *commit = start(place, wanted);
         for (struct commit_report now = {0}; !now.finished && (int)now.phase <= phase;)
-            now = commit_wait(commit, (int)now.phase, 1000);
+            now = commit_wait(commit, &now, 1000);
         assert_ok(commits_cancel(place->commits, wanted->key, &err), &err);
         assert_int_equal(task_state(place), TASK_RUNNING);
     }

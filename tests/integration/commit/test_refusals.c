@@ -99,7 +99,7 @@ static void a_container_that_is_thawed_during_the_capture_gives_no_image(void **
     in_container(place, "dd if=/dev/urandom of=/zz bs=1M count=64"); /* read after /written */
     SCOPED(commit) struct commit *commit = start(place, wanted);
 
-    while (commit_wait(commit, COMMIT_CAPTURING, 1).bytes_read < 8 << 20)
+    while (commit_wait(commit, &(struct commit_report){.phase = COMMIT_CAPTURING}, 1).bytes_read < 8 << 20)
         ; /* in the middle of /zz */
     assert_ok(task_resume(place->containerd, place->uid, &err), &err);
     assert_failure(commit, "FreezeFailed", "thawed or died");

@@ -1,0 +1,137 @@
+/* keep.c - what becomes of a commit that was handed over and cannot be pushed: kept on this node, or discarded. */
+#include "committer-agent/commit/hold.h"
+
+#include "committer-agent/commit/failpoints.h"
+#include "committer-agent/commit/kill.h"
+#include "shared/base/clock.h"
+
+static int not_known(const char *key, struct error *err)
+{
+    (void)error_set(err, ERR_NOT_FOUND, "this agent knows no commit %s", key);
+    return error_reason(err, "CommitLost");
+}
+
+/* Lock held. Its push ends; waits for that. Others are left as they are. */
+static int stop_push(struct commit *commit, struct error *err)
+{
+    if (commit->state == COMMIT_IS_RUNNING && commit_is_handed_over(commit) &&
+        commit_cancel_locked(commit, err) < 0)
+        return -1;
+    commit_wait_idle(commit);
+    return 0;
+}
+
+static bool never_wait(void *self, int64_t ms)
+{
+    (void)self;
+    (void)ms;
+    return false;
+}
+
+static void nobody_follows(void *self)
+{
+    (void)self;
+}
+
+/* Lock held, let go while it works. */
+static int keep_idle(struct commit *commit, struct error *err)
+{
+    struct commits *commits = commit->commits;
+    struct commit_run run = {.env = &commits->options.env,
+                             .request = commit->request,
+                             .phase_changed = nobody_follows,
+                             .wait = never_wait};
+    struct commit_result *results = NULL;
+
+    commit->busy = true;
+    commits_unlock(commits);
+    int result = commit_keep(&run, commit->record, &results, err);
+    commits_lock(commits);
+    commit->busy = false;
+    if (result == 0) {
+        commit->results = results;
+        commit->result_count = commit->request->count;
+        commit->state = COMMIT_IS_KILLED;
+        commit->finished_ms = clock_monotonic_ms();
+        commit->due_at_ms = commit->finished_ms + RETENTION_MS;
+        error_clear(&commit->error);
+    }
+    (void)pthread_cond_broadcast(&commits->changed);
+    return result;
+}
+
+/* Lock held. */
+static int keep_locked(struct commit *commit, struct error *err)
+{
+    if (stop_push(commit, err) < 0)
+        return -1;
+    if (commit->state == COMMIT_IS_HANDED_OVER)
+        return keep_idle(commit, err);
+    if (commit->state == COMMIT_IS_KILLED)
+        return 0; /* the push came through after all, or it is kept already */
+    return error_set(err, ERR_PRECONDITION, "commit %s was not handed over: there is nothing to keep",
+                     commit->request->key);
+}
+
+int commits_keep(struct commits *commits, const char *key, struct commit **ret_commit, struct error *err)
+{
+    commits_lock(commits);
+    struct commit *commit = commits_find(commits, key);
+    int result = commit ? 0 : not_known(key, err);
+    if (commit) {
+        commit->refs++;
+        result = keep_locked(commit, err);
+        if (result == 0)
+            *ret_commit = commit;
+        else
+            commit_drop_locked(commit);
+    }
+    commits_unlock(commits);
+    return result;
+}
+
+/* Lock held, let go while it works. The record goes last: until then the next start can do it again. */
+static int let_go(struct commit *commit, struct error *err)
+{
+    struct commits *commits = commit->commits;
+    const struct commit_environment *env = &commits->options.env;
+
+    commit->busy = true;
+    commits_unlock(commits);
+    int result = commit_let_go(env, commit->record, err);
+    FAILPOINT(lease_deleted);
+    if (result == 0)
+        result = journal_remove(env->journal, commit->request->key, err);
+    FAILPOINT(record_removed);
+    commits_lock(commits);
+    commit->busy = false;
+    if (result == 0)
+        commits_unlink(commits, commit);
+    (void)pthread_cond_broadcast(&commits->changed);
+    return result;
+}
+
+/* Lock held. */
+static int discard_locked(struct commit *commit, struct error *err)
+{
+    if (stop_push(commit, err) < 0)
+        return -1;
+    if (commit->state == COMMIT_IS_HANDED_OVER)
+        return let_go(commit, err);
+    return commit_cancel_locked(commit, err);
+}
+
+int commits_discard(struct commits *commits, const char *key, struct error *err)
+{
+    int result = 0;
+
+    commits_lock(commits);
+    struct commit *commit = commits_find(commits, key);
+    if (commit) {
+        commit->refs++;
+        result = discard_locked(commit, err);
+        commit_drop_locked(commit);
+    }
+    commits_unlock(commits);
+    return result;
+}
