@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "committer-agent/containerd/snapshots.h"
 #include "shared/base/alloc.h"
 #include "shared/log/log.h"
 
