@@ -286,6 +286,8 @@ static int reopen_part(struct walk *walk, const struct level *outer, size_t part
     int fd = -1;
     size_t i = inner->first_part;
 
+    if (walk->fds[part] >= 0)
+        return 0; /* an earlier try, that failed at another part */
     while (i < walk->part_count && walk->parts[i].root != want->root)
         i++;
     if (i < walk->part_count)
