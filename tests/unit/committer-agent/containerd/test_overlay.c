@@ -144,6 +144,71 @@ static void mounts_tell_the_writable_layer_or_why_there_is_none(void **state)
     }
 }
 
+static const struct example views[] = {
+    {.name = "one layer is bound as it is",
+     .snapshotter = "overlayfs",
+     .type = "bind",
+     .source = "/s/3/fs",
+     .options = {"ro", "rbind"},
+     .lowers = {"/s/3/fs"}},
+    {.name = "of more layers its own is the first",
+     .snapshotter = "overlayfs",
+     .type = "overlay",
+     .options = {"index=off", "lowerdir=/s/3/fs:/s/2/fs:/s/1/fs"},
+     .lowers = {"/s/3/fs", "/s/2/fs", "/s/1/fs"}},
+    {.name = "a writable bind",
+     .snapshotter = "overlayfs",
+     .type = "bind",
+     .source = "/s/3/fs",
+     .options = {"rw", "rbind"},
+     .reason = "UnsupportedSnapshotter"},
+    {.name = "a writable overlay",
+     .snapshotter = "overlayfs",
+     .type = "overlay",
+     .options = {"workdir=/w", "upperdir=/u", "lowerdir=/l"},
+     .reason = "UnsupportedSnapshotter"},
+    {.name = "a relative folder",
+     .snapshotter = "overlayfs",
+     .type = "bind",
+     .source = "fs",
+     .options = {"ro"},
+     .reason = "UnsupportedOverlay"},
+    {.name = "no folder at all",
+     .snapshotter = "overlayfs",
+     .type = "overlay",
+     .options = {"index=off"},
+     .reason = "UnsupportedOverlay"},
+    {.name = "another snapshotter",
+     .snapshotter = "native",
+     .type = "bind",
+     .source = "/s/3",
+     .options = {"ro"},
+     .reason = "UnsupportedSnapshotter"},
+};
+
+static void a_view_tells_the_folders_of_a_committed_snapshot_topmost_first(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+        const struct example *example = &views[i];
+        struct snapshot_mount mount = mount_of(example);
+        struct snapshot_mounts mounts = {.items = &mount, .count = 1};
+        SCOPED_OVERLAY struct overlay overlay = {0};
+        struct error err = {0};
+        size_t lowers = 0;
+
+        print_message("  %s\n", example->name);
+        int result = overlay_read_view(example->snapshotter, &mounts, &overlay, &err);
+        assert_int_equal(result, example->reason ? -1 : 0);
+        if (example->reason)
+            assert_string_equal(err.reason, example->reason);
+        for (; lowers < 4 && example->lowers[lowers]; lowers++)
+            assert_string_equal(overlay.lower_dirs[lowers], example->lowers[lowers]);
+        assert_int_equal(overlay.lower_count, lowers);
+        assert_null(overlay.upper_dir);
+    }
+}
+
 static void several_mounts_are_refused(void **state)
 {
     struct snapshot_mount pair[2] = {{.type = (char *)"overlay"}, {.type = (char *)"bind"}};
@@ -160,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mounts_tell_the_writable_layer_or_why_there_is_none),
+        cmocka_unit_test(a_view_tells_the_folders_of_a_committed_snapshot_topmost_first),
         cmocka_unit_test(several_mounts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
