@@ -158,13 +158,14 @@ static void a_token_that_expires_inside_an_upload_is_refreshed(void **state)
     struct fixture *fix = *state;
     struct error err = {0};
     struct digest digest = digest_of("{}", 2);
-    char put[200];
+    char put[200], post[200];
 
     (void)snprintf(put, sizeof(put), "/u/1?digest=%s", digest.text);
+    (void)snprintf(post, sizeof(post), UPLOADS "?digest=%s", digest.text);
     fake_registry_ping_challenge(fix->fake, fix->bearer);
     fake_registry_expects(fix->other, GET, "/token?service=reg&scope=" PUSH_SCOPE,
                           REPLY(200, .body = "{\"token\":\"t1\"}"), .authorization = "");
-    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"),
+    fake_registry_expects(fix->fake, POST, post, REPLY(202, .location = "/u/1"),
                           .authorization = "Bearer t1");
     fake_registry_expects(fix->fake, PUT, put, REPLY(401, .challenge = fix->bearer),
                           .authorization = "Bearer t1");

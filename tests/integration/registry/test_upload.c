@@ -22,7 +22,7 @@ struct fixture {
     bool cancelled;
     char bytes[BLOB_BYTES];
     struct digest digest;
-    char put[200], head[200]; /* targets that name the digest */
+    char put[200], head[200], post[200]; /* targets that name the digest */
     uint64_t accepted;
 };
 
@@ -179,6 +179,7 @@ static void an_offset_of_0_0_is_not_relied_on(void **state)
     fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/0"));
     fake_registry_expects(fix->fake, PATCH, "/u/0", HANG_UP);
     fake_registry_expects(fix->fake, GET, "/u/0", REPLY(204, .range = "0-0"));
+    fake_registry_expects(fix->fake, DELETE, "/u/0", REPLY(204));
     fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"));
     fake_registry_expects(fix->fake, PATCH, "/u/1", REPLY(202), .content_range = "0-8191");
     fake_registry_expects(fix->fake, PUT, fix->put, REPLY(201));
@@ -230,6 +231,7 @@ static void a_lost_reply_to_put_finds_the_blob(void **state)
     fake_registry_expects(fix->fake, PATCH, "/u/1", REPLY(202));
     fake_registry_expects(fix->fake, PUT, fix->put, HANG_UP);
     fake_registry_expects(fix->fake, HEAD, fix->head, REPLY(200));
+    fake_registry_expects(fix->fake, DELETE, "/u/1", REPLY(404)); /* perhaps another's push put it there */
     assert_pushed(fix, BLOB_BYTES);
 }
 
@@ -320,9 +322,8 @@ static int64_t failing_ready(void *self, uint64_t offset, uint64_t want, struct 
 {
     struct fixture *fix = self;
 
-    (void)want;
     if (offset == 0)
-        return 1024;
+        return (int64_t)want;
     fix->cancelled = true;
     return error_set(err, ERR_CANCELLED, "the commit was cancelled");
 }
@@ -331,13 +332,14 @@ static void a_cancelled_source_still_cleans_up(void **state)
 {
     struct fixture *fix = *state;
     struct blob_source source = {failing_ready, memory_read, fix};
+    struct upload_options options = {.chunk_bytes = 1024};
     struct error err = {0};
     struct upload *up = NULL;
 
     fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"));
     fake_registry_expects(fix->fake, PATCH, "/u/1", REPLY(202), .content_range = "0-1023");
     fake_registry_expects(fix->fake, DELETE, "/u/1", REPLY(204));
-    assert_int_equal(upload_begin(fix->registry, "team/app", NULL, &up, &err), 0);
+    assert_int_equal(upload_begin(fix->registry, "team/app", &options, &up, &err), 0);
     assert_int_equal(upload_stream(up, &source, &err), -1);
     assert_int_equal(err.code, ERR_CANCELLED);
     assert_string_equal(err.reason, "");
@@ -367,23 +369,123 @@ static void a_cancelled_upload_may_still_fetch_the_token_to_clean_up(void **stat
     fake_registry_verify(fix->fake);
 }
 
-static void a_small_blob_is_one_put(void **state)
+static void a_tiny_blob_goes_with_the_put(void **state)
 {
     struct fixture *fix = *state;
-    struct error err = {0};
-    struct digest digest = digest_of("{}", 2);
+
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"));
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(201), .content_range = "",
+                          .content_type = "application/octet-stream");
+    assert_pushed(fix, BLOB_BYTES + 1);
+}
+
+static void a_put_that_was_cut_in_its_body_begins_anew(void **state)
+{
+    struct fixture *fix = *state;
     char put[200];
 
-    (void)snprintf(put, sizeof(put), "/u/1?a=b&digest=%s", digest.text);
+    (void)snprintf(put, sizeof(put), "/u/0?digest=%s", fix->digest.text);
     fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/0"));
-    (void)snprintf(fix->put, sizeof(fix->put), "/u/0?digest=%s", digest.text);
-    (void)snprintf(fix->head, sizeof(fix->head), "/v2/team/app/blobs/%s", digest.text);
-    fake_registry_expects(fix->fake, PUT, fix->put, HANG_UP_AFTER(1));
+    fake_registry_expects(fix->fake, PUT, put, HANG_UP_AFTER(100));
     fake_registry_expects(fix->fake, HEAD, fix->head, REPLY(404));
-    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1?a=b"));
-    fake_registry_expects(fix->fake, PUT, put, REPLY(201), .body = "{}");
-    if (upload_bytes(fix->registry, "team/app", "{}", 2, &digest, &err) < 0)
+    fake_registry_expects(fix->fake, DELETE, "/u/0", REPLY(503)); /* tried again: nothing is left behind */
+    fake_registry_expects(fix->fake, DELETE, "/u/0", REPLY(204));
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"));
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(201));
+    assert_pushed(fix, BLOB_BYTES + 1);
+}
+
+static void a_mismatch_after_a_mishap_is_sent_again_once(void **state)
+{
+    static const char invalid[] = "{\"errors\":[{\"code\":\"DIGEST_INVALID\"}]}";
+    struct fixture *fix = *state;
+
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"));
+    fake_registry_expects(fix->fake, PATCH, "/u/1", HANG_UP_AFTER(2048));
+    fake_registry_expects(fix->fake, GET, "/u/1", REPLY(204, .range = "0-1999"));
+    fake_registry_expects(fix->fake, PATCH, "/u/1", REPLY(202), .content_range = "2000-8191");
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(400, .body = invalid));
+    fake_registry_expects(fix->fake, HEAD, fix->head, REPLY(404));
+    fake_registry_expects(fix->fake, DELETE, "/u/1", REPLY(204));
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1"));
+    fake_registry_expects(fix->fake, PATCH, "/u/1", REPLY(202), .content_range = "0-8191");
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(400, .body = invalid));
+    fake_registry_expects(fix->fake, DELETE, "/u/1", REPLY(204));
+    assert_push_fails(fix, ERR_CORRUPT, "BlobDigestMismatch", "DIGEST_INVALID");
+}
+
+/* ---- a blob in memory: "{}" ---- */
+
+static void expect_small(struct fixture *fix)
+{
+    fix->digest = digest_of("{}", 2);
+    (void)snprintf(fix->put, sizeof(fix->put), "/u/1?a=b&digest=%s", fix->digest.text);
+    (void)snprintf(fix->head, sizeof(fix->head), "/v2/team/app/blobs/%s", fix->digest.text);
+    (void)snprintf(fix->post, sizeof(fix->post), UPLOADS "?digest=%s", fix->digest.text);
+}
+
+static void assert_small_pushed(struct fixture *fix)
+{
+    struct error err = {0};
+
+    if (upload_bytes(fix->registry, "team/app", "{}", 2, &fix->digest, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+static void a_small_blob_is_one_post(void **state)
+{
+    struct fixture *fix = *state;
+
+    expect_small(fix);
+    for (int i = 0; i < 2; i++)
+        fake_registry_expects(fix->fake, POST, fix->post, REPLY(201, .location = "/b"), .body = "{}",
+                              .content_type = "application/octet-stream");
+    assert_small_pushed(fix);
+    assert_small_pushed(fix);
+    fake_registry_verify(fix->fake);
+}
+
+static void a_registry_that_wants_a_put_is_remembered(void **state)
+{
+    struct fixture *fix = *state;
+
+    expect_small(fix);
+    fake_registry_expects(fix->fake, POST, fix->post, REPLY(202, .location = "/u/1?a=b"));
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(201), .body = "{}");
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1?a=b"), .body = "");
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(201), .body = "{}");
+    assert_small_pushed(fix);
+    assert_small_pushed(fix);
+    fake_registry_verify(fix->fake);
+}
+
+static void a_registry_that_refuses_the_post_is_asked_the_usual_way(void **state)
+{
+    struct fixture *fix = *state;
+
+    expect_small(fix);
+    fake_registry_expects(fix->fake, POST, fix->post, REPLY(400));
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1?a=b"));
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(201), .body = "{}");
+    assert_small_pushed(fix);
+    fake_registry_verify(fix->fake);
+}
+
+static void a_small_blob_survives_cuts(void **state)
+{
+    struct fixture *fix = *state;
+    char put[200];
+
+    expect_small(fix);
+    (void)snprintf(put, sizeof(put), "/u/0?digest=%s", fix->digest.text);
+    fake_registry_expects(fix->fake, POST, fix->post, HANG_UP_AFTER(1));
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/0"));
+    fake_registry_expects(fix->fake, PUT, put, HANG_UP_AFTER(1));
+    fake_registry_expects(fix->fake, HEAD, fix->head, REPLY(404));
+    fake_registry_expects(fix->fake, DELETE, "/u/0", REPLY(204));
+    fake_registry_expects(fix->fake, POST, UPLOADS, REPLY(202, .location = "/u/1?a=b"));
+    fake_registry_expects(fix->fake, PUT, fix->put, REPLY(201), .body = "{}");
+    assert_small_pushed(fix);
     fake_registry_verify(fix->fake);
 }
 
@@ -410,7 +512,13 @@ int main(void)
         TEST(a_registry_that_never_recovers_is_given_up),
         TEST(a_cancelled_source_still_cleans_up),
         TEST(a_cancelled_upload_may_still_fetch_the_token_to_clean_up),
-        TEST(a_small_blob_is_one_put),
+        TEST(a_tiny_blob_goes_with_the_put),
+        TEST(a_put_that_was_cut_in_its_body_begins_anew),
+        TEST(a_mismatch_after_a_mishap_is_sent_again_once),
+        TEST(a_small_blob_is_one_post),
+        TEST(a_registry_that_wants_a_put_is_remembered),
+        TEST(a_registry_that_refuses_the_post_is_asked_the_usual_way),
+        TEST(a_small_blob_survives_cuts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
