@@ -234,6 +234,34 @@ static void an_entry_that_goes_away_says_that_the_tree_was_not_still(void **stat
     assert_string_equal(err.reason, "FileChanged");
 }
 
+static void a_walk_goes_on_behind_what_went_away(void **state)
+{
+    const struct scratch *scratch = *state;
+    SCOPED(walk) struct walk *walk = NULL;
+    struct walk_entry entry;
+    struct error err;
+
+    put_file(scratch, "0", "");
+    put_file(scratch, "a", "");
+    put_folder(scratch, "b");
+    put_folder(scratch, "c");
+    put_file(scratch, "c/file", "");
+    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
+    assert_int_equal(walk_next(walk, &entry, &err), 1);
+    assert_int_equal(walk_next(walk, &entry, &err), 1); /* "0": by now the root is listed */
+    assert_int_equal(unlinkat(scratch->fd, "a", 0), 0);
+    assert_fails(walk_next(walk, &entry, &err), &err, ERR_PRECONDITION, "a went away");
+    assert_int_equal(walk_next(walk, &entry, &err), 1);
+    assert_string_equal(entry.path, "b");
+    assert_int_equal(unlinkat(scratch->fd, "b", AT_REMOVEDIR), 0); /* before it is listed */
+    assert_fails(walk_next(walk, &entry, &err), &err, ERR_NOT_FOUND, "b");
+    assert_int_equal(walk_next(walk, &entry, &err), 1);
+    assert_string_equal(entry.path, "c");
+    assert_int_equal(walk_next(walk, &entry, &err), 1);
+    assert_string_equal(entry.path, "c/file");
+    assert_int_equal(walk_next(walk, &entry, &err), 0);
+}
+
 static void a_folder_that_is_moved_elsewhere_is_noticed_on_the_way_back(void **state)
 {
     const struct scratch *scratch = *state;
@@ -301,6 +329,7 @@ int main(void)
         IN_SCRATCH(tight_limits_change_nothing_but_speed),
         IN_SCRATCH(every_limit_has_a_name),
         IN_SCRATCH(an_entry_that_goes_away_says_that_the_tree_was_not_still),
+        IN_SCRATCH(a_walk_goes_on_behind_what_went_away),
         IN_SCRATCH(a_folder_that_is_moved_elsewhere_is_noticed_on_the_way_back),
         IN_SCRATCH(a_mount_in_the_tree_is_not_entered),
         IN_SCRATCH(reopening_gives_the_same_file_even_under_another_name),
