@@ -88,6 +88,8 @@ static void make_parts(struct daemon *daemon)
                    .snapshot_push_secret = settings->snapshot_push_secret,
                    .resume_pull_secret = settings->resume_pull_secret,
                    .commit_timeout_ms = settings->commit_timeout_ms,
+                   .upload_timeout_ms = settings->upload_timeout_ms,
+                   .has_scheduler = settings->backend == CLUSTER_KUBERNETES,
                    .commit_mode = settings->commit_mode,
                    .job = {.image = settings->committer_image,
                            .image_pull_secrets = settings->job_pull_secrets.items,

@@ -50,6 +50,9 @@ static const struct config_option options[] = {
     {"resume-pull-secret", NULL, CONFIG_STRING, AT(resume_pull_secret), "",
      "Secret that a resumed sandbox pulls its images with; empty adds none.", false},
     {"commit-job-timeout", NULL, CONFIG_DURATION, AT(commit_timeout_ms), "10m", "A commit that takes longer fails.", false},
+    {"upload-timeout", NULL, CONFIG_DURATION, AT(upload_timeout_ms), "15m",
+     "How long the image of a paused sandbox whose pod is released already may take to be pushed; then it comes back from its node.",
+     false},
     {"commit-mode", NULL, CONFIG_STRING, AT(commit_mode_name), "auto",
      "kubernetes: who commits: agent (the DaemonSet), job (a Job for each commit), auto (a Job where a node has no agent).",
      false},
@@ -182,6 +185,7 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
         check_range("--kube-client-burst", settings->kube_burst, 1, 100000, err) < 0 ||
         check_workers(settings, err) < 0 ||
         check_duration("--commit-job-timeout", settings->commit_timeout_ms, 1000, err) < 0 ||
+        check_duration("--upload-timeout", settings->upload_timeout_ms, 1000, err) < 0 ||
         check_duration("--shutdown-grace", settings->shutdown_grace_ms, 0, err) < 0)
         return -1;
     settings->commit_timeout_ms -= settings->commit_timeout_ms % 1000; /* the contract counts whole seconds */

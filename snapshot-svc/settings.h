@@ -22,7 +22,7 @@ struct settings {
     const char *agent_address, *node_name;
     const char *snapshot_registry, *snapshot_push_secret, *resume_pull_secret;
     bool snapshot_registry_insecure;
-    int64_t commit_timeout_ms, shutdown_grace_ms;
+    int64_t commit_timeout_ms, upload_timeout_ms, shutdown_grace_ms;
     const char *commit_mode_name, *committer_image, *containerd_socket, *containerd_root;
     struct config_list job_pull_secrets;
     const char *concurrency;

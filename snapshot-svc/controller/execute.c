@@ -162,8 +162,12 @@ static int carry_out(const struct execution *execution, const struct action *act
         return 0;
     case ACTION_RELEASE_KILL:
         return dispatcher_release_kill(dispatcher, action->node, action->commit_key, action->pod_uid, err);
+    case ACTION_KEEP_LOCALLY:
+        return dispatcher_keep_locally(dispatcher, action->node, action->commit_key, err);
     case ACTION_CANCEL:
         return dispatcher_cancel(dispatcher, action->node, action->commit_key, err);
+    case ACTION_DISCARD:
+        return dispatcher_discard(dispatcher, action->node, action->commit_key, err);
     case ACTION_EVENT:
         post(execution, action);
         return 0;
@@ -186,7 +190,9 @@ static int describe(const struct action *action, struct error *err)
                           action->name ? action->name : "");
     case ACTION_COMMIT:
     case ACTION_RELEASE_KILL:
+    case ACTION_KEEP_LOCALLY:
     case ACTION_CANCEL:
+    case ACTION_DISCARD:
     case ACTION_EVENT:
     case ACTION_MAX:
         break;

@@ -175,12 +175,14 @@ static bool snapshot_may_be_old(const struct sandbox_scene *scene)
     const struct object *snapshot = scene->snapshot_object;
     const json_t *annotations = snapshot ? json_path(snapshot->json, "metadata.annotations") : NULL;
     const char *phase = snapshot ? json_path_string(snapshot->json, "status.phase") : NULL;
+    const bool complete = snapshot_phase_parse(phase) == SNAPSHOT_SUCCEED ||
+                          (snapshot && json_path_string(snapshot->json, "status.keptOnNode"));
     const int64_t of =
         pause_cycle_parse(json_string_value(json_object_get(annotations, ANNOTATION_PAUSE_CYCLE)));
     const int64_t wanted = pause_cycle_parse(meta_annotation(&scene->sandbox.meta, ANNOTATION_PAUSE_CYCLE));
 
-    return (of > 0 && of < wanted) || (batchsandbox_phase(&scene->sandbox.status) == SANDBOX_RESUMING &&
-                                       snapshot_phase_parse(phase) != SNAPSHOT_SUCCEED);
+    return (of > 0 && of < wanted) ||
+           (batchsandbox_phase(&scene->sandbox.status) == SANDBOX_RESUMING && !complete);
 }
 
 static int find_internal_snapshot(struct controller *controller, struct sandbox_scene *scene,
@@ -253,11 +255,12 @@ static int find_sandbox(struct controller *controller, struct snapshot_scene *sc
     return read_uncached(controller, KIND_BATCH_SANDBOX, ns, name, &scene->sandbox_object, err);
 }
 
-/* Without a pod a snapshot that has not begun fails. */
+/* Without a pod a snapshot that has not begun fails; one that is captured needs none. */
 static bool needs_pod(const struct snapshot_scene *scene)
 {
     return !meta_is_deleting(&scene->snapshot.meta) &&
            !snapshot_phase_is_final(sandboxsnapshot_phase(&scene->snapshot.status)) &&
+           !sandboxsnapshot_is_captured(&scene->snapshot.status) &&
            batchsandbox_phase(&scene->sandbox.status) != SANDBOX_PAUSED;
 }
 

@@ -13,7 +13,6 @@ enum {
     RETRY_FIRST_MS = 250,
     RETRY_MAX_MS = 15 * 1000,
     PROGRESS_EVERY_MS = 1000,
-    UNARY_TIMEOUT_MS = 20 * 1000,    /* the agent kills or thaws before it answers */
     CANCEL_DEBT_MS = 30 * 60 * 1000, /* longer than any agent holds */
 };
 
@@ -95,18 +94,20 @@ struct follow *follow_find(struct dispatcher *dispatcher, const char *key)
     return follow;
 }
 
-static struct follow *follow_add(struct dispatcher *dispatcher, const char *node, const char *key)
+struct follow *follow_add(struct dispatcher *dispatcher, const char *node, const char *key)
 {
     struct follow *follow = xcalloc(1, sizeof(*follow));
 
     follow->key = xstrdup(key);
     follow->node = xstrdup(node);
     follow->number = dispatcher->numbered++;
+    follow->uploads = (struct backoff){.first_ms = dispatcher->options.retry_first_ms,
+                                       .max_ms = dispatcher->options.retry_max_ms};
     HASH_ADD_KEYPTR(hh, dispatcher->follows, follow->key, strlen(follow->key), follow);
     return follow;
 }
 
-static bool is_unfinished(const struct follow *follow)
+bool follow_is_unfinished(const struct follow *follow)
 {
     return follow->view.state == COMMIT_RUNNING;
 }
@@ -114,7 +115,7 @@ static bool is_unfinished(const struct follow *follow)
 void follow_remove(struct dispatcher *dispatcher, struct follow *follow)
 {
     HASH_DEL(dispatcher->follows, follow);
-    if (is_unfinished(follow))
+    if (follow_is_unfinished(follow))
         dispatcher->unfinished--;
     follow_settle_cancel(dispatcher, follow);
     commit_view_done(&follow->view);
@@ -127,7 +128,7 @@ void follow_remove(struct dispatcher *dispatcher, struct follow *follow)
 void follow_fail(struct dispatcher *dispatcher, struct follow *follow, const char *reason,
                  const char *message)
 {
-    if (is_unfinished(follow))
+    if (follow_is_unfinished(follow))
         dispatcher->unfinished--;
     else if (commit_view_is_final(&follow->view))
         return;
@@ -137,7 +138,7 @@ void follow_fail(struct dispatcher *dispatcher, struct follow *follow, const cha
 void follow_succeed(struct dispatcher *dispatcher, struct follow *follow,
                     const Opensandbox__Committer__V1__CommitSuccess *success)
 {
-    if (!is_unfinished(follow))
+    if (!follow_is_unfinished(follow))
         return;
     dispatcher->unfinished--;
     commit_view_succeed(&follow->view, success);
@@ -178,6 +179,20 @@ void follow_settle_cancel(struct dispatcher *dispatcher, struct follow *follow)
     follow->cancel_until_ms = 0;
 }
 
+void follow_handed_over(struct follow *follow)
+{
+    const struct action *order = follow->order.actions;
+    struct commit_view *view = &follow->view;
+
+    view->in_doubt = false;
+    if (view->handed_over || !order)
+        return;
+    view->handed_over = true;
+    const int64_t upload_until_ms = clock_realtime_ms() + order->upload_timeout_ms;
+    if (upload_until_ms > follow->deadline_ms)
+        follow->deadline_ms = upload_until_ms;
+}
+
 /* ---- following ---- */
 
 static char *copy_text(const char *text)
@@ -199,6 +214,10 @@ static void copy_order(const struct action *from, struct plan *ret_order)
     order->hold = from->hold;
     order->timeout_ms = from->timeout_ms;
     order->deadline_ms = from->deadline_ms;
+    order->early_release = from->early_release;
+    order->attach = from->attach;
+    order->handed_over = from->handed_over;
+    order->upload_timeout_ms = from->upload_timeout_ms;
     order->targets = xcalloc(from->target_count + 1, sizeof(*order->targets));
     order->target_count = from->target_count;
     for (size_t i = 0; i < from->target_count; i++)
@@ -212,7 +231,10 @@ void dispatcher_commit(struct dispatcher *dispatcher, const struct action *commi
     if (!dispatcher->stopping && !follow_find(dispatcher, commit->commit_key)) {
         struct follow *follow = follow_add(dispatcher, commit->node, commit->commit_key);
         copy_order(commit, &follow->order);
+        follow->deadline_ms = commit->deadline_ms;
         follow->view.state = COMMIT_RUNNING;
+        follow->view.handed_over = commit->handed_over;
+        follow->view.in_doubt = commit->early_release && commit->attach && !commit->handed_over;
         dispatcher->unfinished++;
         ensure_followers(dispatcher);
         workqueue_add(dispatcher->queue, follow->key);
@@ -230,8 +252,7 @@ void dispatcher_view(struct dispatcher *dispatcher, const char *key, struct comm
     pthread_mutex_unlock(&dispatcher->lock);
 }
 
-/* Lock held. */
-static void give_up(struct dispatcher *dispatcher, struct follow *follow)
+void follow_give_up(struct dispatcher *dispatcher, struct follow *follow)
 {
     follow->given_up = true;
     line_leave(dispatcher, follow);
@@ -254,7 +275,7 @@ void dispatcher_forget(struct dispatcher *dispatcher, const char *snapshot_uid)
     {
         if (!is_attempt_of(follow->key, snapshot_uid))
             continue;
-        give_up(dispatcher, follow);
+        follow_give_up(dispatcher, follow);
         follow->forgotten = true;
         workqueue_forget(dispatcher->queue, follow->key);
         if (!follow->busy && !follow->cancel_until_ms) /* else its follower removes it */
@@ -270,119 +291,4 @@ struct dispatcher_load dispatcher_load(struct dispatcher *dispatcher)
                                    .known = HASH_COUNT(dispatcher->follows)};
     pthread_mutex_unlock(&dispatcher->lock);
     return load;
-}
-
-/* ---- release and cancel ---- */
-
-static int call_agent(struct dispatcher *dispatcher, const char *node, const char *method,
-                      const ProtobufCMessage *request, struct error *err)
-{
-    static const struct rpc_call_options options = {.timeout_ms = UNARY_TIMEOUT_MS};
-    SCOPED(agent_channel) struct agent_channel *channel = agents_get(dispatcher->options.agents, node, err);
-    ProtobufCMessage *answer = NULL;
-
-    if (!channel || rpc_unary(agent_channel_rpc(channel), &opensandbox__committer__v1__committer__descriptor,
-                              method, request, &answer, &options, err) < 0)
-        return -1;
-    protobuf_c_message_free_unpacked(answer, NULL);
-    return 0;
-}
-
-/* The hold is gone, so the image may be older than the files: whoever looks at the view must know. */
-static void note_lost_hold(struct dispatcher *dispatcher, const char *node, const char *key,
-                           const struct error *why)
-{
-    const char *reason = NULL;
-
-    if (why->code == ERR_NOT_FOUND)
-        reason = "CommitLost";
-    else if (why->code == ERR_PRECONDITION && strcmp(why->reason, "HoldExpired") == 0)
-        reason = "HoldExpired";
-    if (!reason)
-        return;
-    pthread_mutex_lock(&dispatcher->lock);
-    struct follow *follow = follow_find(dispatcher, key);
-    if (!follow)
-        follow = follow_add(dispatcher, node, key);
-    if (is_unfinished(follow))
-        dispatcher->unfinished--;
-    commit_view_fail(&follow->view, reason, why->text); /* even over a success */
-    pthread_mutex_unlock(&dispatcher->lock);
-}
-
-/* The agent lost its journal while it held the pod: nobody else will ever thaw it. A pod that is gone is fine. */
-static int thaw_pod(struct dispatcher *dispatcher, const char *node, const char *pod_uid, struct error *err)
-{
-    Opensandbox__Committer__V1__UnpauseRequest request = OPENSANDBOX__COMMITTER__V1__UNPAUSE_REQUEST__INIT;
-    Opensandbox__Committer__V1__PodRef pod = OPENSANDBOX__COMMITTER__V1__POD_REF__INIT;
-
-    pod.uid = (char *)pod_uid; /* only read */
-    request.pod = &pod;
-    if (call_agent(dispatcher, node, "Unpause", &request.base, err) == 0 || err->code == ERR_NOT_FOUND)
-        return 0;
-    return error_wrap(err, "thawing pod %s, whose commit the agent on node %s forgot", pod_uid, node);
-}
-
-int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, const char *key,
-                            const char *pod_uid, struct error *err)
-{
-    struct error thawing;
-
-    Opensandbox__Committer__V1__ReleaseRequest request = OPENSANDBOX__COMMITTER__V1__RELEASE_REQUEST__INIT;
-
-    request.key = (char *)key; /* only read */
-    request.action = OPENSANDBOX__COMMITTER__V1__RELEASE_ACTION__KILL;
-    if (call_agent(dispatcher, node, "Release", &request.base, err) == 0)
-        return 0;
-    if (err->code == ERR_NOT_FOUND && thaw_pod(dispatcher, node, pod_uid, &thawing) < 0) {
-        *err = thawing;
-        return -1;
-    }
-    note_lost_hold(dispatcher, node, key, err);
-    return error_wrap(err, "releasing commit %s on node %s", key, node);
-}
-
-/* No follower may start the commit anew behind our back, so wait until none has it. */
-static void stop_following(struct dispatcher *dispatcher, const char *key)
-{
-    struct follow *follow;
-
-    pthread_mutex_lock(&dispatcher->lock);
-    while ((follow = follow_find(dispatcher, key))) {
-        give_up(dispatcher, follow);
-        if (!follow->busy)
-            break;
-        pthread_cond_wait(&dispatcher->changed, &dispatcher->lock);
-    }
-    if (follow && follow->order.count)
-        follow_fail(dispatcher, follow, "CommitCancelled", "the commit was cancelled");
-    pthread_mutex_unlock(&dispatcher->lock);
-}
-
-int dispatcher_tell_cancel(struct dispatcher *dispatcher, const char *node, const char *key,
-                           struct error *err)
-{
-    Opensandbox__Committer__V1__CancelRequest request = OPENSANDBOX__COMMITTER__V1__CANCEL_REQUEST__INIT;
-
-    request.key = (char *)key; /* only read */
-    if (call_agent(dispatcher, node, "Cancel", &request.base, err) < 0)
-        return error_wrap(err, "cancelling commit %s on node %s", key, node);
-    return 0;
-}
-
-int dispatcher_cancel(struct dispatcher *dispatcher, const char *node, const char *key, struct error *err)
-{
-    stop_following(dispatcher, key);
-    int result = dispatcher_tell_cancel(dispatcher, node, key, err);
-
-    pthread_mutex_lock(&dispatcher->lock);
-    struct follow *follow = follow_find(dispatcher, key);
-    if (!follow && result < 0)
-        follow = follow_add(dispatcher, node, key);
-    if (follow && result < 0)
-        follow_owe_cancel(dispatcher, follow);
-    else if (follow)
-        follow_settle_cancel(dispatcher, follow);
-    pthread_mutex_unlock(&dispatcher->lock);
-    return result;
 }

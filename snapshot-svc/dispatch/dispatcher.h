@@ -8,9 +8,14 @@
  *       broken stream, agent away, superseded           -> again, with backoff, until the deadline; then FAILED
  *       no slot on the node                             -> again when a commit there ends, the oldest first; same deadline
  *       refused (malformed, unknown image, ...)         -> FAILED at once
+ *       releasable                                      -> the view says so, RUNNING on
+ *       a failure after it was handed over              -> again, with backoff and fresh credentials, as long as it may pass
  *
  * When a node's agent appears or moves, everything that concerns the node is tried there at once: no new call goes to an
  * agent that is gone, and a stream to one that has a successor is given up for it.
+ *
+ * No deadline fails a commit whose pod was handed over, or may have been: its files may be nowhere else, so it is for the
+ * planner to say what becomes of them.
  *
  * A commit that was given up at its deadline or cancelled in vain may hold its containers frozen for nobody: the agent is
  * told to end it as soon as it can be reached again.
@@ -66,6 +71,15 @@ int dispatcher_release_kill(struct dispatcher *dispatcher, const char *node, con
 /* ACTION_CANCEL: stops following and waits for the agent to have ended the commit. The view is then FAILED
  * with CommitCancelled, unless it had an outcome. ERR_UNAVAILABLE, ERR_TIMEOUT: tried again in the background. */
 int dispatcher_cancel(struct dispatcher *dispatcher, const char *node, const char *key, struct error *err);
+
+/* ACTION_KEEP_LOCALLY: waits for the agent. On success the view is FAILED and `kept`, unless the upload had just succeeded. When the
+ * agent does not know the key, or never handed it over, the view is FAILED with CommitLost.
+ * Errors: ERR_NOT_FOUND, ERR_PRECONDITION, ERR_UNAVAILABLE, ERR_TIMEOUT. */
+int dispatcher_keep_locally(struct dispatcher *dispatcher, const char *node, const char *key,
+                            struct error *err);
+
+/* ACTION_DISCARD: as dispatcher_cancel(), and the node lets the files go. An agent that does not know the call is told to cancel. */
+int dispatcher_discard(struct dispatcher *dispatcher, const char *node, const char *key, struct error *err);
 
 /* A copy; COMMIT_UNKNOWN for a key that was never asked about. */
 void dispatcher_view(struct dispatcher *dispatcher, const char *key, struct commit_view *ret_view);

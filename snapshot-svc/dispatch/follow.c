@@ -88,6 +88,7 @@ static int fill_request(const struct dispatcher *dispatcher, struct request *req
     request->message.hold = order->hold ? OPENSANDBOX__COMMITTER__V1__HOLD__HOLD_UNTIL_RELEASED
                                         : OPENSANDBOX__COMMITTER__V1__HOLD__THAW_AFTER_CAPTURE;
     request->message.timeout_ms = left_ms;
+    request->message.early_release = order->hold && order->early_release;
     fill_pod(request, order);
     fill_images(request, order);
     return fill_registry(dispatcher, request, order, err);
@@ -138,9 +139,45 @@ static bool ended_with_its_agent(const char *reason)
     return strcmp(reason, "CommitCancelled") == 0 || strcmp(reason, "AgentRestarted") == 0;
 }
 
+/* Its files are the agent's. */
+static void take_handover(struct dispatcher *dispatcher, struct follow *follow)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    follow_handed_over(follow);
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
+static void take_releasable(struct dispatcher *dispatcher, struct follow *follow,
+                            const Opensandbox__Committer__V1__CommitReleasable *releasable)
+{
+    if (releasable->handed_over)
+        take_handover(dispatcher, follow);
+    pthread_mutex_lock(&dispatcher->lock);
+    follow->view.releasable = true;
+    pthread_mutex_unlock(&dispatcher->lock);
+    tell(dispatcher, follow, 0);
+}
+
+/* The files are safe where they are, so the upload has another try. */
+static int take_upload_trouble(struct dispatcher *dispatcher, struct follow *follow,
+                               const Opensandbox__Committer__V1__CommitFailure *failure, struct error *err)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    if (follow_is_unfinished(follow))
+        commit_view_trouble(&follow->view, failure->reason, failure->message);
+    pthread_mutex_unlock(&dispatcher->lock);
+    (void)error_set(err, ERR_UNAVAILABLE, "%s", failure->message);
+    return error_reason(err, failure->reason);
+}
+
 static int take_failure(struct dispatcher *dispatcher, struct follow *follow,
                         const Opensandbox__Committer__V1__CommitFailure *failure, struct error *err)
 {
+    if (failure->handed_over)
+        take_handover(dispatcher, follow);
+    if (failure->handed_over && failure->retryable && strcmp(failure->reason, "CommitKept") != 0 &&
+        !ended_with_its_agent(failure->reason))
+        return take_upload_trouble(dispatcher, follow, failure, err);
     if (ended_with_its_agent(failure->reason)) {
         (void)error_set(err, ERR_UNAVAILABLE, "%s", failure->message);
         return error_reason(err, failure->reason);
@@ -160,11 +197,26 @@ static void take_admission(struct dispatcher *dispatcher, struct follow *follow)
     pthread_mutex_unlock(&dispatcher->lock);
 }
 
+/* A key that was handed over is told so first. So whatever comes first says whether it was. */
+static void take_first(struct dispatcher *dispatcher, struct follow *follow)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    if (follow->asked_in_doubt)
+        follow->view.in_doubt = follow->asked_in_doubt = false;
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
 /* 1: go on reading; 0: that was the outcome. */
 static int take_event(struct dispatcher *dispatcher, struct follow *follow, const CommitEvent *event,
                       struct error *err)
 {
+    take_first(dispatcher, follow);
     switch (event->event_case) {
+    case OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_RELEASABLE:
+        take_admission(dispatcher, follow);
+        workqueue_forget(dispatcher->queue, follow->key);
+        take_releasable(dispatcher, follow, event->releasable);
+        return 1;
     case OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_PROGRESS:
         take_admission(dispatcher, follow);
         workqueue_forget(dispatcher->queue, follow->key); /* it moves: the next break starts a new backoff */
@@ -205,6 +257,7 @@ static bool publish(struct dispatcher *dispatcher, struct follow *follow, const 
     bool go_on = !dispatcher->stopping && !follow->given_up;
     follow->stream = go_on ? stream : NULL;
     follow->channel = go_on ? channel : NULL;
+    follow->asked_in_doubt = follow->view.in_doubt;
     pthread_mutex_unlock(&dispatcher->lock);
     /* If it moved just before, its telling found no stream. */
     if (go_on && agents_has_moved(dispatcher->options.agents, follow->node, channel))
@@ -217,14 +270,18 @@ static void hide(struct dispatcher *dispatcher, struct follow *follow)
     pthread_mutex_lock(&dispatcher->lock);
     follow->stream = NULL;
     follow->channel = NULL;
+    follow->asked_in_doubt = false;
+    follow->view.releasable = false; /* who attaches is told again */
     pthread_mutex_unlock(&dispatcher->lock);
 }
 
 /* ---- one try ---- */
 
-static int64_t ms_left(const struct action *order)
+static int64_t ms_left(struct dispatcher *dispatcher, const struct follow *follow)
 {
-    const int64_t left_ms = order->deadline_ms - clock_realtime_ms();
+    pthread_mutex_lock(&dispatcher->lock);
+    const int64_t left_ms = follow->deadline_ms - clock_realtime_ms();
+    pthread_mutex_unlock(&dispatcher->lock);
     return left_ms > 1 ? left_ms : 1; /* attaching costs nothing, even late */
 }
 
@@ -232,7 +289,7 @@ static int64_t ms_left(const struct action *order)
 static int try_once(struct dispatcher *dispatcher, struct follow *follow, struct error *err)
 {
     const struct action *order = follow->order.actions;
-    const int64_t left_ms = ms_left(order);
+    const int64_t left_ms = ms_left(dispatcher, follow);
     const struct rpc_call_options options = {.timeout_ms = left_ms + STREAM_GRACE_MS};
     SCOPED_REQUEST struct request request = {.docker_config = STRBUF_INIT};
     SCOPED(agent_channel)
@@ -299,27 +356,43 @@ static const char *failure_reason(const struct error *err)
     }
 }
 
-/* Lock held. true: the view has changed. */
+/* Is its failure ours to tell? Who has the only copy of the files is asked for as long as it takes. */
+static bool is_too_late(const struct follow *follow, int64_t now_ms)
+{
+    return now_ms >= follow->deadline_ms && !follow->view.handed_over && !follow->view.in_doubt;
+}
+
+static void try_later(struct dispatcher *dispatcher, struct follow *follow, const struct error *err,
+                      int64_t now_ms)
+{
+    if (err->code == ERR_EXHAUSTED) {
+        line_join(dispatcher, follow);
+    } else {
+        line_leave(dispatcher, follow);
+        if (follow->view.handed_over)
+            workqueue_add_after(dispatcher->queue, follow->key, backoff_next_ms(&follow->uploads));
+        else
+            workqueue_add_rate_limited(dispatcher->queue, follow->key);
+    }
+    if (now_ms < follow->deadline_ms) /* the last try is not later */
+        workqueue_add_at(dispatcher->queue, follow->key, follow->deadline_ms);
+}
+
+/* Lock held. true: that was all. */
 static bool conclude(struct dispatcher *dispatcher, struct follow *follow, const struct error *err)
 {
-    const struct action *order = follow->order.actions;
+    const int64_t now_ms = clock_realtime_ms();
 
     if (dispatcher->stopping || follow->given_up)
         return false;
-    if (!is_worth_another_try(err) || clock_realtime_ms() >= order->deadline_ms) {
+    if (!is_worth_another_try(err) || is_too_late(follow, now_ms)) {
         follow_fail(dispatcher, follow, failure_reason(err), err->text);
         line_leave(dispatcher, follow);
         if (is_worth_another_try(err))
             follow_owe_cancel(dispatcher, follow);
         return true;
     }
-    if (err->code == ERR_EXHAUSTED) {
-        line_join(dispatcher, follow);
-    } else {
-        line_leave(dispatcher, follow);
-        workqueue_add_rate_limited(dispatcher->queue, follow->key);
-    }
-    workqueue_add_at(dispatcher->queue, follow->key, order->deadline_ms); /* the last try is not later */
+    try_later(dispatcher, follow, err, now_ms);
     return false;
 }
 
@@ -350,22 +423,27 @@ static void follow_commit(struct dispatcher *dispatcher, struct follow *follow)
     int result = try_once(dispatcher, follow, &err);
 
     pthread_mutex_lock(&dispatcher->lock);
-    bool changed = result == 0 || conclude(dispatcher, follow, &err);
+    const bool is_over = result == 0 || conclude(dispatcher, follow, &err);
     follow->in_line = follow->in_line && result < 0;
     if (result == 0)
         line_advance(dispatcher, follow->node); /* the agent frees the slot before it tells the outcome */
-    bool is_over = dispatcher->stopping || follow->given_up;
+    const bool is_wanted = !dispatcher->stopping && !follow->given_up;
+    const bool has_news = is_over || follow->view.handed_over;
     pthread_mutex_unlock(&dispatcher->lock);
-    if (result < 0 && !is_over)
-        log_emit_error(LOG_WARN, changed ? "commit given up" : "commit to be tried again", &err, NULL, 0);
-    if (changed && !is_over)
+    if (result < 0 && is_wanted)
+        log_emit_error(LOG_WARN, is_over ? "commit given up" : "commit to be tried again", &err, NULL, 0);
+    if (has_news && is_wanted)
         tell(dispatcher, follow, 0);
 }
 
 static void pay_cancel(struct dispatcher *dispatcher, struct follow *follow)
 {
     struct error err = {0};
-    int result = dispatcher_tell_cancel(dispatcher, follow->node, follow->key, &err);
+
+    pthread_mutex_lock(&dispatcher->lock);
+    const bool discard = follow->owes_discard;
+    pthread_mutex_unlock(&dispatcher->lock);
+    int result = dispatcher_tell_end(dispatcher, follow->node, follow->key, discard, &err);
 
     pthread_mutex_lock(&dispatcher->lock);
     bool is_late = clock_monotonic_ms() >= follow->cancel_until_ms;

@@ -22,6 +22,7 @@ void commit_view_done(struct commit_view *view)
     free(view->images);
     free(view->reason);
     free(view->message);
+    free(view->path_why);
     *view = (struct commit_view){0};
 }
 
@@ -35,6 +36,7 @@ void commit_view_copy(const struct commit_view *from, struct commit_view *ret_co
     *ret_copy = *from;
     ret_copy->reason = copy_text(from->reason);
     ret_copy->message = copy_text(from->message);
+    ret_copy->path_why = copy_text(from->path_why);
     ret_copy->images = from->image_count ? xcalloc(from->image_count, sizeof(*from->images)) : NULL;
     for (size_t i = 0; i < from->image_count; i++) {
         ret_copy->images[i] = from->images[i];
@@ -82,23 +84,77 @@ static struct commit_image image_of(const ContainerResult *result)
                                  .layers = result->layers};
 }
 
+static void take_images(struct commit_view *view, ContainerResult **results, size_t count)
+{
+    view->image_count = count;
+    view->images = count ? xcalloc(count, sizeof(*view->images)) : NULL;
+    for (size_t i = 0; i < count; i++)
+        view->images[i] = image_of(results[i]);
+}
+
+static const char *path_name(Opensandbox__Committer__V1__CommitPath path)
+{
+    switch (path) {
+    case OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HOLD:
+        return "Hold";
+    case OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HANDOVER:
+        return "Handover";
+    case OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__LIVE:
+        return "Live";
+    default: /* of an older agent, or a newer one */
+        return NULL;
+    }
+}
+
+/* An end: of all that was known only this stays. */
+static void enter(struct commit_view *view, enum commit_state state)
+{
+    const bool handed_over = view->handed_over;
+
+    commit_view_done(view);
+    view->state = state;
+    view->handed_over = handed_over;
+}
+
 void commit_view_succeed(struct commit_view *view, const Opensandbox__Committer__V1__CommitSuccess *success)
 {
-    commit_view_done(view);
-    view->state = COMMIT_SUCCEEDED;
+    enter(view, COMMIT_SUCCEEDED);
     view->frozen_ms = success->frozen_ms;
-    view->image_count = success->n_containers;
-    view->images = success->n_containers ? xcalloc(success->n_containers, sizeof(*view->images)) : NULL;
-    for (size_t i = 0; i < success->n_containers; i++)
-        view->images[i] = image_of(success->containers[i]);
+    view->path = path_name(success->path);
+    view->path_why = *success->path_why ? xstrdup(success->path_why) : NULL;
+    view->warm = success->warm;
+    view->handed_over |= success->path == OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HANDOVER;
+    take_images(view, success->containers, success->n_containers);
+}
+
+static void set_trouble(struct commit_view *view, char *reason, char *message)
+{
+    free(view->reason);
+    free(view->message);
+    view->reason = reason;
+    view->message = message;
 }
 
 void commit_view_fail(struct commit_view *view, const char *reason, const char *message)
 {
     char *kept_reason = xstrdup(reason), *kept_message = xstrdup(message); /* they may be the view's own */
 
-    commit_view_done(view);
-    view->state = COMMIT_FAILED;
-    view->reason = kept_reason;
-    view->message = kept_message;
+    enter(view, COMMIT_FAILED);
+    set_trouble(view, kept_reason, kept_message);
+}
+
+void commit_view_trouble(struct commit_view *view, const char *reason, const char *message)
+{
+    set_trouble(view, xstrdup(reason), xstrdup(message));
+}
+
+void commit_view_keep(struct commit_view *view, const Opensandbox__Committer__V1__KeepLocallyResponse *kept)
+{
+    char *reason = view->reason, *message = view->message;
+
+    view->reason = view->message = NULL;
+    enter(view, COMMIT_FAILED);
+    set_trouble(view, reason, message);
+    view->handed_over = view->kept = true;
+    take_images(view, kept->containers, kept->n_containers);
 }

@@ -22,6 +22,11 @@
 /* The generation whose wish lets a failed resume be tried again: written, under the resourceVersion, before its pod is removed. */
 #define ANNOTATION_RESUME_RETRY "sandbox.opensandbox.io/resume-retry"
 
+/* Which node has the images of the last resume: its pods start there without a pull; any other will do. And: no other node has them,
+ * for they could not be pushed. At most one of the two. */
+#define ANNOTATION_RESUME_NODE   "stasis.opensandbox.io/resume-node"
+#define ANNOTATION_REQUIRED_NODE "stasis.opensandbox.io/required-node"
+
 /* On commit and unpause Jobs and their pods. Both keys name the snapshot (crds.md §6.1: OpenSandbox's and the Guide's); a label holds 63
  * characters, so the whole name is in the annotation. */
 #define LABEL_JOB_SNAPSHOT       "sandbox.opensandbox.io/sandbox-snapshot-name"

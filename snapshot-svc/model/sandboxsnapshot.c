@@ -52,6 +52,10 @@ static const struct json_field status_fields[] = {
     {"layers",             JSON_INT32,  MEMBER(layers),              JSON_OPTIONAL, NULL, 0},
     {"attempts",           JSON_INT32,  MEMBER(attempts),            JSON_OPTIONAL, NULL, 0},
     {"committer",          JSON_STR,    MEMBER(committer_name),      JSON_OPTIONAL, NULL, 0},
+    {"path",               JSON_STR,    MEMBER(path),                JSON_OPTIONAL, NULL, 0},
+    {"pathMessage",        JSON_STR,    MEMBER(path_message),        JSON_OPTIONAL, NULL, 0},
+    {"frozenMs",           JSON_INT64,  MEMBER(frozen_ms),           JSON_OPTIONAL, NULL, 0},
+    {"keptOnNode",         JSON_STR,    MEMBER(kept_on_node),        JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };
 #undef MEMBER
@@ -100,6 +104,21 @@ void sandboxsnapshot_set_committer(struct sandboxsnapshot_status *status, enum s
 bool snapshot_phase_is_final(enum snapshot_phase phase)
 {
     return phase == SNAPSHOT_SUCCEED || phase == SNAPSHOT_FAILED;
+}
+
+bool sandboxsnapshot_is_captured(const struct sandboxsnapshot_status *status)
+{
+    return condition_is_true(&status->conditions, SNAPSHOT_CONDITION_CAPTURED);
+}
+
+bool sandboxsnapshot_is_kept(const struct sandboxsnapshot_status *status)
+{
+    return sandboxsnapshot_phase(status) == SNAPSHOT_FAILED && status->kept_on_node && *status->kept_on_node;
+}
+
+bool sandboxsnapshot_has_files(const struct sandboxsnapshot_status *status)
+{
+    return sandboxsnapshot_phase(status) == SNAPSHOT_SUCCEED || sandboxsnapshot_is_kept(status);
 }
 
 int sandboxsnapshot_read(const json_t *object, struct sandboxsnapshot *out, struct error *err)
@@ -159,7 +178,8 @@ char *sandboxsnapshot_commit_key(const struct sandboxsnapshot *snapshot, int32_t
 
 json_t *sandboxsnapshot_status_write(const struct sandboxsnapshot_status *status)
 {
-    static const char *const optional_numbers[] = {"observedGeneration", "size", "layers", "attempts"};
+    static const char *const optional_numbers[] = {"observedGeneration", "size", "layers", "attempts",
+                                                   "frozenMs"};
     json_t *document = json_write(status_fields, status);
 
     for (size_t i = 0; i < sizeof(optional_numbers) / sizeof(*optional_numbers); i++)

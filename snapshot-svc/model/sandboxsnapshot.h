@@ -28,6 +28,9 @@ enum snapshot_phase snapshot_phase_parse(const char *name);
 /* While Committing by a Job that has failed or is given up: reason and message of the failure to come. Until it is told, the Job is
  * stopped and what it froze is thawed. */
 #define SNAPSHOT_CONDITION_STOPPING "Stopping"
+/* The pod's processes are dead and its files are the agent's, on status.sourceNodeName: the pod may go, nothing may be undone, and
+ * until Succeed, or until status.keptOnNode says that a pod can start from them, that node's copy is the only one. */
+#define SNAPSHOT_CONDITION_CAPTURED "Captured"
 
 /* Who commits: decided before anything is frozen, and kept for that attempt. */
 enum snapshot_committer { COMMITTER_AGENT, COMMITTER_JOB, COMMITTER_MAX };
@@ -52,6 +55,11 @@ struct sandboxsnapshot_status {
     uint64_t size_bytes;             /* of the images, compressed */
     int32_t layers, attempts;
     char *committer_name; /* as stored; NULL until it is decided; use sandboxsnapshot_committer() */
+    char *path;           /* "Handover", "Hold", "Live"; NULL: not known */
+    char *
+        path_message; /* why it was Hold although Handover was asked for; NULL: it was not, or the agent does not say */
+    int64_t frozen_ms;  /* 0: not told */
+    char *kept_on_node; /* Failed: the images are known to this node alone; NULL: nothing is kept */
 };
 
 struct sandboxsnapshot {
@@ -71,6 +79,12 @@ void sandboxsnapshot_set_phase(struct sandboxsnapshot_status *status, enum snaps
 enum snapshot_committer sandboxsnapshot_committer(const struct sandboxsnapshot_status *status);
 void sandboxsnapshot_set_committer(struct sandboxsnapshot_status *status, enum snapshot_committer committer);
 bool snapshot_phase_is_final(enum snapshot_phase phase);
+
+bool sandboxsnapshot_is_captured(const struct sandboxsnapshot_status *status);
+/* Can a pod be started from it? Everywhere, or, when kept_on_node is set, on that node alone. */
+bool sandboxsnapshot_has_files(const struct sandboxsnapshot_status *status);
+/* Failed, and one node has the files. */
+bool sandboxsnapshot_is_kept(const struct sandboxsnapshot_status *status);
 
 /* The entry of a container, or NULL. Borrowed. */
 const struct snapshot_container *sandboxsnapshot_container(const struct sandboxsnapshot_status *status,

@@ -26,7 +26,7 @@ void act_delete(struct plan *plan, struct object_ref object, int grace_s);
 void act_event(struct plan *plan, struct object_ref object, bool warning, const char *reason,
                const char *message);
 void act_release_kill(struct plan *plan, const char *node, const char *commit_key, const char *pod_uid);
-/* CANCEL. */
+/* CANCEL, KEEP_LOCALLY, DISCARD. */
 void act_on_commit(struct plan *plan, enum action_type type, const char *node, const char *commit_key);
 
 /* Moves the actions of `from` to the end of `plan`, and its requeue time. */

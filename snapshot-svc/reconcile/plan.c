@@ -6,10 +6,11 @@
 #include "shared/base/alloc.h"
 
 static const char *const type_names[] = {
-    [ACTION_PATCH] = "PATCH",   [ACTION_PATCH_STATUS] = "PATCH_STATUS",
-    [ACTION_CREATE] = "CREATE", [ACTION_DELETE] = "DELETE",
-    [ACTION_COMMIT] = "COMMIT", [ACTION_RELEASE_KILL] = "RELEASE_KILL",
-    [ACTION_CANCEL] = "CANCEL", [ACTION_EVENT] = "EVENT",
+    [ACTION_PATCH] = "PATCH",     [ACTION_PATCH_STATUS] = "PATCH_STATUS",
+    [ACTION_CREATE] = "CREATE",   [ACTION_DELETE] = "DELETE",
+    [ACTION_COMMIT] = "COMMIT",   [ACTION_RELEASE_KILL] = "RELEASE_KILL",
+    [ACTION_CANCEL] = "CANCEL",   [ACTION_KEEP_LOCALLY] = "KEEP_LOCALLY",
+    [ACTION_DISCARD] = "DISCARD", [ACTION_EVENT] = "EVENT",
 };
 _Static_assert(sizeof(type_names) / sizeof(*type_names) == ACTION_MAX, "an action without a name");
 

@@ -22,11 +22,19 @@
  *                        commit works on the pod, until deadline_ms; then the view is FAILED with reason
  *                        AgentUnreachable (or the agent's). Each change of the view wakes the snapshot's key and
  *                        that of its sandbox, progress at most once a second.
+ *                        A commit that was handed over is tried again for as long as its failures may pass, whatever the
+ *                        deadline: the planner ends it by KEEP_LOCALLY or DISCARD. One that is `in_doubt` is not failed at
+ *                        the deadline either.
  *   RELEASE_KILL         repeatable: a key that was already released with KILL is success. When the hold ran out or
  *                        the agent does not know the key (then the pod is thawed first), it fails and the view
  *                        becomes FAILED with HoldExpired or CommitLost, so the pod that follows in the plan is not
- *                        deleted.
+ *                        deleted. While the view is `releasable` it hands the pod over: nothing undoes that.
+ *   KEEP_LOCALLY         repeatable: ends the upload of what was handed over; the view becomes FAILED and `kept`, with the images
+ *                        as they are on the node. It fails while the agent does not know the key (then the view is FAILED with
+ *                        CommitLost) or cannot be reached.
  *   CANCEL               an unknown key is success.
+ *   DISCARD              CANCEL, and what was handed over is let go. An unknown key is success; an agent that does not know
+ *                        the call is told to cancel.
  *   EVENT                best effort: a failing one neither stops the plan nor retries it.
  *
  * Which keys to wake: a pod wakes its owner and every unfinished snapshot of that sandbox; a snapshot wakes the
@@ -49,7 +57,9 @@ enum action_type {
     ACTION_COMMIT, /* start the commit, or attach to it after a restart; the dispatcher follows it from there */
     ACTION_RELEASE_KILL, /* the pause is taken: every process of the pod gets SIGKILL while frozen */
     ACTION_CANCEL,       /* stop the commit wherever it is; what it froze runs again */
-    ACTION_EVENT,        /* a Kubernetes Event on `kind`/`name` */
+    ACTION_KEEP_LOCALLY, /* give up on the upload of a commit that was handed over: its images become known to its node alone */
+    ACTION_DISCARD, /* stop the commit wherever it is; nobody needs its files any more */
+    ACTION_EVENT,   /* a Kubernetes Event on `kind`/`name` */
     ACTION_MAX
 };
 
@@ -68,7 +78,7 @@ struct action {
     char *on_failure;       /* CREATE: reason of the Event that tells of a refusal, or NULL */
     int grace_s;            /* DELETE; -1: default */
 
-    char *node;                        /* COMMIT, RELEASE_KILL, CANCEL: whose agent */
+    char *node;                        /* COMMIT, RELEASE_KILL, CANCEL, KEEP_LOCALLY, DISCARD: whose agent */
     char *commit_key;                  /* same */
     char *pod_ns, *pod_name, *pod_uid; /* COMMIT; RELEASE_KILL: pod_uid */
     struct commit_target *targets;     /* COMMIT */
@@ -76,6 +86,11 @@ struct action {
     bool hold; /* COMMIT: stay frozen until released (pause), or thaw after the capture (live snapshot) */
     int64_t timeout_ms;  /* COMMIT: of the whole commit; what is left of it when attaching, at least 1 */
     int64_t deadline_ms; /* COMMIT: Unix ms; until then an agent that cannot be reached is tried again */
+    bool early_release;  /* COMMIT with hold: it is released as soon as it is releasable */
+    bool attach;         /* COMMIT: an earlier process may have asked for it, and released it */
+    bool handed_over;    /* COMMIT: it was, as far as the cluster knows; deadline_ms is the upload's */
+    int64_t
+        upload_timeout_ms; /* COMMIT with early_release: of an upload that goes on after the pod was handed over */
 
     char *reason, *message; /* EVENT */
     bool warning;           /* EVENT: type Warning, else Normal */
@@ -128,5 +143,17 @@ struct commit_view {
     struct commit_image *images; /* SUCCEEDED */
     size_t image_count;
     uint64_t frozen_ms;
-    char *reason, *message; /* FAILED: HoldExpired, RegistryUnauthorized, AgentUnreachable, ... */
+    /* FAILED: HoldExpired, RegistryUnauthorized, AgentUnreachable, ...; RUNNING: why the last upload failed, or NULL */
+    char *reason, *message;
+
+    bool releasable; /* RUNNING: RELEASE_KILL is accepted before the end */
+    bool
+        handed_over; /* the pod is dead for good and its files are its agent's: they are on that node, maybe nowhere else */
+    bool
+        in_doubt; /* RUNNING: it may have been handed over without our hearing of it; only its agent can say */
+    bool kept;    /* FAILED by KEEP_LOCALLY: `images` are on the node alone */
+
+    const char *path; /* SUCCEEDED: static text: Hold, Handover, Live; NULL: the agent does not say */
+    char *path_why;   /* SUCCEEDED: why it is Hold although early_release was asked for; or NULL */
+    bool warm;        /* SUCCEEDED: a pod with these images starts on that node without a pull */
 };

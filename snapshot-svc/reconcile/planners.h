@@ -44,6 +44,8 @@ struct reconcile_config {
     const char *snapshot_push_secret; /* name; NULL or "": anonymous push */
     const char *resume_pull_secret;   /* name; NULL or "": none */
     int64_t commit_timeout_ms;        /* --commit-job-timeout */
+    int64_t upload_timeout_ms;        /* --upload-timeout */
+    bool has_scheduler; /* pods may start on other nodes: resumed ones say where their files are */
     enum commit_mode commit_mode;
     struct commit_job_config job;
 };

@@ -6,6 +6,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/json/json.h"
 #include "snapshot-svc/model/names.h"
+#include "snapshot-svc/reconcile/pod_place.h"
 #include "snapshot-svc/reconcile/strategic_merge.h"
 
 static json_t *object_member(json_t *object, const char *name)
@@ -73,23 +74,31 @@ static json_t *container_named(const json_t *containers, const char *name)
 }
 
 /* A resume wrote snapshot images into the template. While the template still has them (no user chose another
- * one since), a shard patch must not boot the old file system instead. */
-static void keep_restored_images(const struct batchsandbox *sandbox, json_t *pod)
+ * one since), a shard patch must not boot the old file system instead. What one node alone has must not be looked for elsewhere.
+ * true: there are such images. */
+static bool keep_restored_images(const struct batchsandbox *sandbox, json_t *pod)
 {
     const char *text = meta_annotation(&sandbox->meta, ANNOTATION_RESTORED_IMAGES);
     SCOPED(json) json_t *restored = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     const json_t *in_template = json_path(sandbox->spec.template_, "spec.containers");
     const json_t *in_pod = json_path(pod, "spec.containers");
+    const bool unpushed = meta_annotation(&sandbox->meta, ANNOTATION_REQUIRED_NODE) != NULL;
     const char *name;
     json_t *image;
+    bool any = false;
 
     json_object_foreach(restored, name, image)
     {
         const json_t *source = container_named(in_template, name);
         json_t *container = container_named(in_pod, name);
-        if (source && container && json_equal(json_object_get(source, "image"), image))
-            json_object_set(container, "image", image);
+        if (!source || !container || !json_equal(json_object_get(source, "image"), image))
+            continue;
+        json_object_set(container, "image", image);
+        if (unpushed)
+            json_object_set_new(container, "imagePullPolicy", json_string("IfNotPresent"));
+        any = true;
     }
+    return any;
 }
 
 static void set_identity(const struct batchsandbox *sandbox, int32_t index, json_t *pod)
@@ -108,13 +117,16 @@ static void set_identity(const struct batchsandbox *sandbox, int32_t index, json
     json_object_del(meta, "generateName"); /* a shard patch may say so; our names are derived */
 }
 
-int pod_build(const struct batchsandbox *sandbox, int32_t index, json_t **ret_pod, struct error *err)
+int pod_build(const struct batchsandbox *sandbox, int32_t index, bool has_scheduler, json_t **ret_pod,
+              struct error *err)
 {
     SCOPED(json) json_t *pod = NULL;
 
     if (from_template(sandbox, &pod, err) < 0 || apply_shard_patch(sandbox, index, pod, err) < 0)
         return -1;
-    keep_restored_images(sandbox, pod);
+    if (keep_restored_images(sandbox, pod) && has_scheduler)
+        pod_place(pod, meta_annotation(&sandbox->meta, ANNOTATION_RESUME_NODE),
+                  meta_annotation(&sandbox->meta, ANNOTATION_REQUIRED_NODE));
     set_identity(sandbox, index, pod);
     *ret_pod = TAKE(pod);
     return 0;

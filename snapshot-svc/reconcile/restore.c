@@ -49,11 +49,44 @@ static json_t *with_pull_secret(const json_t *secrets, const char *name)
     return all;
 }
 
+/* Says in `annotations` which node has the images; null for what is no longer so. An agent leaves them unpacked where it committed. */
+static void set_nodes(const struct batchsandbox *sandbox, const struct sandboxsnapshot_status *source,
+                      json_t *annotations)
+{
+    const bool kept = sandboxsnapshot_is_kept(source);
+    const bool by_agent = source->attempts > 0 && sandboxsnapshot_committer(source) == COMMITTER_AGENT;
+    const struct {
+        const char *name, *value;
+    } wanted[] = {{ANNOTATION_REQUIRED_NODE, kept ? source->kept_on_node : NULL},
+                  {ANNOTATION_RESUME_NODE, !kept && by_agent ? source->source_node_name : NULL}};
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+        if (wanted[i].value)
+            json_object_set_new(annotations, wanted[i].name, json_string(wanted[i].value));
+        else if (meta_annotation(&sandbox->meta, wanted[i].name))
+            json_object_set_new(annotations, wanted[i].name, json_null());
+    }
+}
+
+static bool has_annotations(const struct object_meta *meta, const json_t *wanted)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)wanted, name, value)
+    {
+        const char *old = meta_annotation(meta, name);
+        if (!old || !json_is_string(value) || strcmp(old, json_string_value(value)) != 0)
+            return false;
+    }
+    return true;
+}
+
 enum restore_result restore_patch(const struct batchsandbox *sandbox, const struct sandboxsnapshot *snapshot,
                                   const char *pull_secret, json_t **ret_patch)
 {
     const json_t *old_spec = json_path(sandbox->spec.template_, "spec");
-    SCOPED(json) json_t *spec = json_object(), *restored = json_object();
+    SCOPED(json) json_t *spec = json_object(), *restored = json_object(), *annotations = json_object();
     json_t *containers = json_deep_copy(json_object_get(old_spec, "containers"));
 
     json_object_set_new(spec, "containers", json_is_array(containers) ? containers : json_array());
@@ -67,8 +100,9 @@ enum restore_result restore_patch(const struct batchsandbox *sandbox, const stru
                             with_pull_secret(json_object_get(old_spec, "imagePullSecrets"), pull_secret));
 
     SCOPED(string) char *note = json_canonical(restored);
-    const char *old_note = meta_annotation(&sandbox->meta, ANNOTATION_RESTORED_IMAGES);
-    bool same = old_note && strcmp(old_note, note) == 0;
+    json_object_set_new(annotations, ANNOTATION_RESTORED_IMAGES, json_string(note));
+    set_nodes(sandbox, &snapshot->status, annotations);
+    bool same = has_annotations(&sandbox->meta, annotations);
     const char *member;
     json_t *value;
     json_object_foreach(spec, member, value)
@@ -77,7 +111,7 @@ enum restore_result restore_patch(const struct batchsandbox *sandbox, const stru
     }
     if (same)
         return RESTORE_DONE;
-    *ret_patch = json_pack("{s:{s:{s:s}}, s:{s:{s:O}}}", "metadata", "annotations",
-                           ANNOTATION_RESTORED_IMAGES, note, "spec", "template", "spec", spec);
+    *ret_patch = json_pack("{s:{s:O}, s:{s:{s:O}}}", "metadata", "annotations", annotations, "spec",
+                           "template", "spec", spec);
     return RESTORE_NEEDED;
 }

@@ -8,7 +8,7 @@
 #include "snapshot-svc/model/sandboxsnapshot.h"
 
 enum restore_result {
-    RESTORE_DONE,     /* the template has the images, the pull Secret and the annotation */
+    RESTORE_DONE, /* the template has the images and the pull Secret, and the annotations say which and where they are */
     RESTORE_NEEDED,   /* *ret_patch brings them; the caller's */
     RESTORE_NO_IMAGES /* the snapshot names no container of the template: resuming would boot the old files */
 };

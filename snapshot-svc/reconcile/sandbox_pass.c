@@ -47,8 +47,23 @@ static const struct {
 };
 /* clang-format on */
 
+/* What a phase has to say besides its name, or NULL; the caller's. While one node alone has the files, that is what matters most. */
+static char *detail_of(const struct sandbox_pass *pass, enum sandbox_phase phase)
+{
+    const struct sandboxsnapshot_status *snapshot =
+        pass->standing == SNAPSHOT_OURS ? &pass->seen->snapshot->status : NULL;
+
+    if (phase == SANDBOX_PAUSING && snapshot && snapshot->source_node_name &&
+        sandboxsnapshot_phase(snapshot) == SNAPSHOT_COMMITTING && sandboxsnapshot_is_captured(snapshot))
+        return xasprintf("Pausing sandbox: Uploading its files from node %s", snapshot->source_node_name);
+    if (phase == SANDBOX_RESUMING && snapshot && sandboxsnapshot_is_kept(snapshot))
+        return xasprintf("Resuming sandbox on node %s, which alone has its files", snapshot->kept_on_node);
+    return NULL;
+}
+
 void pass_enter(struct sandbox_pass *pass, enum sandbox_phase phase)
 {
+    SCOPED(string) char *detail = detail_of(pass, phase);
     static const enum sandbox_condition exclusive[] = {CONDITION_READY, CONDITION_PROGRESSING,
                                                        CONDITION_PAUSED};
 
@@ -58,7 +73,7 @@ void pass_enter(struct sandbox_pass *pass, enum sandbox_phase phase)
             pass_clear_condition(pass, exclusive[i]);
     if (phase_conditions[phase].reason)
         pass_set_condition(pass, phase_conditions[phase].condition, phase_conditions[phase].reason,
-                           phase_conditions[phase].message);
+                           detail ? detail : phase_conditions[phase].message);
 }
 
 void pass_event(struct sandbox_pass *pass, bool warning, const char *reason, const char *message)
@@ -96,8 +111,8 @@ const char *pass_failure(const struct sandbox_pass *pass, bool during_resume, ch
 
 bool pass_snapshot_holds_files(const struct sandbox_pass *pass)
 {
-    return pass->standing == SNAPSHOT_OURS && pass->snapshot_phase == SNAPSHOT_SUCCEED &&
-           !pass->snapshot_deleting;
+    return pass->standing == SNAPSHOT_OURS && !pass->snapshot_deleting &&
+           sandboxsnapshot_has_files(&pass->seen->snapshot->status);
 }
 
 void pass_delete_snapshot(struct sandbox_pass *pass, struct plan *when)
@@ -136,7 +151,7 @@ static void create_pod(struct sandbox_pass *pass, int32_t index)
     struct error why = {0};
     json_t *pod = NULL;
 
-    if (pod_build(pass->sandbox, index, &pod, &why) < 0) {
+    if (pod_build(pass->sandbox, index, pass->config->has_scheduler, &pod, &why) < 0) {
         if (!pass->unbuildable)
             pass->unbuildable = xstrdup(why.text);
         return;

@@ -3,7 +3,9 @@
  *   steady  --wish-->  Pausing + ACK   (one write, before any side effect)
  *   Pausing            number the cycle, create <bs>-pause, wait for its commit
  *           Succeed -> kill each pod while it is frozen, delete it, wait until it is gone -> Paused
- *           Failed  -> back to what the pods say, PauseFailed (the agent has thawed them) */
+ *           Captured -> the files are the agent's, the processes dead: the pods go while the upload goes on
+ *           Failed  -> back to what the pods say, PauseFailed (the agent has thawed them)
+ *           Failed, kept on its node -> PauseFailed and Resuming, there (sandbox_resume.c) */
 #include "snapshot-svc/reconcile/sandbox_pass.h"
 
 #include <stdlib.h>
@@ -218,13 +220,14 @@ static const struct pod *other_pod(const struct sandbox_pass *pass)
     return NULL;
 }
 
-/* A pod is killed while it is frozen, so nothing runs after the capture; only then is it deleted. A Job has killed it before it
+/* A pod that was handed over is dead already. Otherwise it is killed while it is frozen, so nothing runs after the capture; only then is it deleted. A Job has killed it before it
  * succeeded; that of another controller has not, so its processes may end well. */
 static void release_pod(struct sandbox_pass *pass, const struct pod *pod)
 {
     const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
 
     if (!meta_is_deleting(&pod->meta) && snapshot->status.attempts > 0 &&
+        !sandboxsnapshot_is_captured(&snapshot->status) &&
         sandboxsnapshot_committer(&snapshot->status) == COMMITTER_AGENT) {
         SCOPED(string) char *key = sandboxsnapshot_commit_key(snapshot, snapshot->status.attempts);
         act_release_kill(&pass->after, snapshot->status.source_node_name, key, pod->meta.uid);
@@ -243,6 +246,59 @@ static void enter_paused(struct sandbox_pass *pass)
     pass_event(pass, false, "Paused", "Sandbox is paused");
 }
 
+static void release_pods(struct sandbox_pass *pass)
+{
+    for (int32_t i = 0; i < pass->health.total; i++)
+        release_pod(pass, pass->health.pods[i].pod);
+}
+
+/* The snapshot is all there is, so it stays whatever pods there are; and a pod that nobody captured is nobody's to delete. */
+static void release_captured_pods(struct sandbox_pass *pass)
+{
+    const struct pod *other = other_pod(pass);
+
+    if (!other) {
+        release_pods(pass);
+        return;
+    }
+    SCOPED(string)
+    char *message =
+        xasprintf("pod %s (uid %s) is not the one that was captured: delete it, then the pause goes on",
+                  other->meta.name, other->meta.uid);
+    pass_event(pass, true, "PodNotCaptured", message);
+}
+
+/* No outcome of the upload is waited for, and none but its own ends the pause. */
+static void follow_upload(struct sandbox_pass *pass)
+{
+    pass_enter(pass, SANDBOX_PAUSING);
+    release_captured_pods(pass);
+}
+
+static void complete_captured_pause(struct sandbox_pass *pass)
+{
+    release_captured_pods(pass);
+    if (pass->health.total == 0)
+        enter_paused(pass);
+}
+
+/* The only copy of the files is on that node. The pod that comes there is told from the one that was captured by its name being free. */
+static void come_back_from_node(struct sandbox_pass *pass)
+{
+    const struct sandboxsnapshot_status *snapshot = &pass->seen->snapshot->status;
+    const struct condition *failed = condition_find(&snapshot->conditions, SNAPSHOT_CONDITION_FAILED);
+
+    release_captured_pods(pass);
+    if (pass->health.total > 0)
+        return;
+    const char *message = failed && failed->message ? failed->message : "snapshot failed";
+    pass_enter(pass, SANDBOX_RESUMING);
+    pass_clear_condition(pass, CONDITION_RESUME_FAILED);
+    pass_set_condition(pass, CONDITION_PAUSE_FAILED, "SnapshotFailed", message);
+    pass_acknowledge_if(pass, PAUSE_TRUE);
+    pass_event(pass, true, "PauseFailed", message);
+}
+
 static void complete_pause(struct sandbox_pass *pass)
 {
     const struct pod_health *health = &pass->health;
@@ -257,8 +313,7 @@ static void complete_pause(struct sandbox_pass *pass)
         pod_is_another(pass, other);
         return;
     }
-    for (int32_t i = 0; i < health->total; i++)
-        release_pod(pass, health->pods[i].pod);
+    release_pods(pass);
     if (health->total == 0) /* Paused promises that the pods are gone (K16) */
         enter_paused(pass);
 }
@@ -267,18 +322,30 @@ static void complete_pause(struct sandbox_pass *pass)
 
 static void follow_snapshot(struct sandbox_pass *pass)
 {
+    const struct sandboxsnapshot_status *snapshot = &pass->seen->snapshot->status;
+    const bool captured = sandboxsnapshot_is_captured(snapshot);
+
     switch (pass->snapshot_phase) {
+    case SNAPSHOT_COMMITTING:
+        if (captured)
+            follow_upload(pass);
+        return; /* its next change wakes us */
     case SNAPSHOT_PHASE_NONE:
     case SNAPSHOT_PENDING:
-    case SNAPSHOT_COMMITTING:
     case SNAPSHOT_PHASE_UNKNOWN:
     case SNAPSHOT_PHASE_MAX:
-        return; /* its next change wakes us */
+        return;
     case SNAPSHOT_SUCCEED:
-        complete_pause(pass);
+        if (captured)
+            complete_captured_pause(pass);
+        else
+            complete_pause(pass);
         return;
     case SNAPSHOT_FAILED:
-        snapshot_failed(pass);
+        if (sandboxsnapshot_is_kept(snapshot))
+            come_back_from_node(pass);
+        else
+            snapshot_failed(pass);
         return;
     }
 }

@@ -4,7 +4,8 @@
  *   Resuming            images into the template (one patch), then the pod, from an object that has them
  *            ready   -> Succeed, and the snapshot goes
  *            failing -> Failed + ResumeFailed, the snapshot stays
- *            no usable snapshot and no pod -> Paused + ResumeFailed */
+ *            no usable snapshot and no pod -> Paused + ResumeFailed
+ * A pause whose image could not be pushed comes back by the same steps, on the one node that has it. */
 #include "snapshot-svc/reconcile/sandbox_pass.h"
 
 #include <stdlib.h>
@@ -178,7 +179,7 @@ static void tell_why_unusable(struct sandbox_pass *pass)
     case SNAPSHOT_STANDING_MAX:
         break;
     }
-    if (pass->snapshot_phase == SNAPSHOT_SUCCEED)
+    if (sandboxsnapshot_has_files(&pass->seen->snapshot->status))
         message = xstrdup("snapshot not ready: status.containers names no container of spec.template");
     else
         message =
@@ -206,7 +207,7 @@ void resuming_step(struct sandbox_pass *pass)
     enum restore_result restore = RESTORE_NO_IMAGES;
 
     /* One that is being deleted still says which images to run. */
-    if (pass->standing == SNAPSHOT_OURS && pass->snapshot_phase == SNAPSHOT_SUCCEED)
+    if (pass->standing == SNAPSHOT_OURS && sandboxsnapshot_has_files(&snapshot->status))
         restore = restore_patch(pass->sandbox, snapshot, pass->config->resume_pull_secret, &patch);
     switch (restore) {
     case RESTORE_NO_IMAGES:

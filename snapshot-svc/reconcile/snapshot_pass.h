@@ -1,5 +1,5 @@
 /* snapshot_pass.h - one pass over a SandboxSnapshot: what was seen, what the status will be, what to do.
- * snapshot_plan.c leads and knows the agents; snapshot_job.c knows the Jobs. Private to snapshot-svc/reconcile. */
+ * snapshot_plan.c leads and knows the agents, snapshot_capture.c what they have been handed over; snapshot_job.c knows the Jobs. Private to snapshot-svc/reconcile. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,6 +29,22 @@ void snapshot_set_text(char **slot, const char *text); /* NULL clears */
 int64_t snapshot_deadline_ms(const struct snapshot_pass *pass);
 bool snapshot_is_hold(const struct snapshot_pass *pass); /* a pause: stay frozen, and die frozen */
 bool snapshot_source_is_live(const struct sandboxsnapshot_observed *seen);
+enum commit_state snapshot_commit_state(const struct snapshot_pass *pass);
+bool snapshot_store_digests(struct snapshot_pass *pass); /* false: one is missing */
+void snapshot_enter_succeeded_by_agent(struct snapshot_pass *pass);
+/* true: told. Once, not by each pass: the phase of the progress remembers it. */
+bool snapshot_agent_is_away(struct snapshot_pass *pass);
+/* Start or attach: the key is the same, so the agent knows which. attach: it may have been asked for before. */
+void snapshot_plan_commit(struct snapshot_pass *pass, const char *pod_name, bool hold, bool attach);
+
+/* ---- handed over (snapshot_capture.c) ---- */
+/* The agent says that the pod may be released, or that it has been, and the status does not yet. */
+bool capture_is_due(const struct snapshot_pass *pass);
+void capture_begin(struct snapshot_pass *pass);
+void capture_set_condition(struct snapshot_pass *pass);
+/* Committing with the condition Captured. */
+void captured_step(struct snapshot_pass *pass);
+int64_t capture_upload_deadline_ms(const struct snapshot_pass *pass); /* of its upload */
 
 /* ---- Jobs (snapshot_job.c) ---- */
 /* After the status that says Committing by a Job. */

@@ -3,6 +3,7 @@
  *   "" / Pending -- checks --> Committing, then ACTION_COMMIT or the Job   (one write before the side effect)
  *                         \--> Failed, with the reason of the check
  *   Committing -- the agent's outcome, or the Job's (snapshot_job.c) --> Succeed | Failed
+ *              -- a pause that can be released --> Captured (snapshot_capture.c)
  *   Succeed, Failed: final. */
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,13 @@
 enum {
     CANCEL_TRIES_MS = 120 * 1000, /* for an agent that cannot be reached; its own timeouts thaw after that */
     AUTO_WAITS_FOR_AGENT_MS = 10 * 1000, /* then a Job does it: the node may not be meant to have one */
+    DOUBT_LOOK_MS = 60 * 1000,           /* if the agent's coming does not wake us */
     AGENT_IS_BACK_MS = 60 * 1000, /* a rolling update of the DaemonSet, with the old pod's grace period */
 };
 
-static enum commit_state commit_state(const struct sandboxsnapshot_observed *seen)
+enum commit_state snapshot_commit_state(const struct snapshot_pass *pass)
 {
-    return seen->commit ? seen->commit->state : COMMIT_UNKNOWN;
+    return pass->seen->commit ? pass->seen->commit->state : COMMIT_UNKNOWN;
 }
 
 void snapshot_write_status(struct snapshot_pass *pass)
@@ -61,12 +63,12 @@ void snapshot_enter_succeeded(struct snapshot_pass *pass)
     act_event(pass->plan, pass->self, false, "JobSucceeded", "Snapshot is ready");
 }
 
-static void cancel_commit(struct snapshot_pass *pass)
+static void end_commit(struct snapshot_pass *pass, enum action_type how)
 {
     const struct sandboxsnapshot_status *status = &pass->seen->snapshot->status;
     SCOPED(string) char *key = sandboxsnapshot_commit_key(pass->seen->snapshot, status->attempts);
 
-    act_on_commit(pass->plan, ACTION_CANCEL, status->source_node_name, key);
+    act_on_commit(pass->plan, how, status->source_node_name, key);
 }
 
 /* ---- deleting ---- */
@@ -81,17 +83,37 @@ bool snapshot_source_is_live(const struct sandboxsnapshot_observed *seen)
     return false;
 }
 
-/* May containers be frozen by an agent for this snapshot? While it commits; and after a pause's success until the pod is
- * on its way out (K20). */
-static bool may_be_frozen(const struct sandboxsnapshot_observed *seen)
+/* Of a pause, whether or not its sandbox is still there. */
+static bool is_of_a_pause(const struct sandboxsnapshot *snapshot)
+{
+    const struct owner_reference *owner = meta_controller(&snapshot->meta);
+    return owner && sandboxsnapshot_is_internal(snapshot, owner->uid);
+}
+
+/* What the agent has to hear of the end of this snapshot; ACTION_MAX: nothing. Containers may be frozen for it while it commits, and
+ * after a pause's success until the pod is on its way out (K20). A pause may have been handed over, with or without our knowing. */
+static enum action_type owed_to_agent(const struct sandboxsnapshot_observed *seen)
 {
     const struct sandboxsnapshot_status *status = &seen->snapshot->status;
-    const enum snapshot_phase phase = sandboxsnapshot_phase(status);
 
     if (status->attempts == 0 || !status->source_node_name ||
         sandboxsnapshot_committer(status) != COMMITTER_AGENT)
-        return false;
-    return phase == SNAPSHOT_COMMITTING || (phase == SNAPSHOT_SUCCEED && snapshot_source_is_live(seen));
+        return ACTION_MAX;
+    switch (sandboxsnapshot_phase(status)) {
+    case SNAPSHOT_COMMITTING:
+        return is_of_a_pause(seen->snapshot) ? ACTION_DISCARD : ACTION_CANCEL;
+    case SNAPSHOT_SUCCEED:
+        return snapshot_source_is_live(seen) && !sandboxsnapshot_is_captured(status) ? ACTION_CANCEL
+                                                                                     : ACTION_MAX;
+    case SNAPSHOT_FAILED:
+        return sandboxsnapshot_is_kept(status) ? ACTION_DISCARD : ACTION_MAX;
+    case SNAPSHOT_PHASE_NONE:
+    case SNAPSHOT_PENDING:
+    case SNAPSHOT_PHASE_UNKNOWN:
+    case SNAPSHOT_PHASE_MAX:
+        break;
+    }
+    return ACTION_MAX;
 }
 
 static json_t *other_finalizers(const struct object_meta *meta)
@@ -111,8 +133,9 @@ static void plan_deletion(struct snapshot_pass *pass)
 
     if (!meta_has_finalizer(meta, FINALIZER_SNAPSHOT) || !jobs_are_settled(pass, give_up_ms))
         return;
-    if (may_be_frozen(pass->seen) && pass->now_ms < give_up_ms) {
-        cancel_commit(pass);
+    const enum action_type owed = owed_to_agent(pass->seen);
+    if (owed != ACTION_MAX && pass->now_ms < give_up_ms) {
+        end_commit(pass, owed);
         plan_requeue_at(pass->plan, give_up_ms);
     }
     act_patch(pass->plan, pass->self,
@@ -134,13 +157,22 @@ int64_t snapshot_deadline_ms(const struct snapshot_pass *pass)
     return pass->status.start_ms + pass->config->commit_timeout_ms;
 }
 
-/* Start or attach: the key is the same, so the agent knows which. */
-static void plan_commit(struct snapshot_pass *pass, const char *pod_name, bool hold)
+static void fill_targets(struct action *action, const struct json_list *containers)
+{
+    const struct snapshot_container *images = containers->items;
+
+    action->targets = xcalloc(containers->count, sizeof(*action->targets));
+    action->target_count = containers->count;
+    for (size_t i = 0; i < containers->count; i++)
+        action->targets[i] = (struct commit_target){xstrdup(images[i].name), xstrdup(images[i].image_uri)};
+}
+
+void snapshot_plan_commit(struct snapshot_pass *pass, const char *pod_name, bool hold, bool attach)
 {
     const struct sandboxsnapshot *snapshot = pass->seen->snapshot;
-    const struct snapshot_container *images = pass->status.containers.items;
-    const size_t count = pass->status.containers.count;
-    const int64_t left_ms = snapshot_deadline_ms(pass) - pass->now_ms;
+    const bool captured = sandboxsnapshot_is_captured(&pass->status);
+    const int64_t deadline_ms = captured ? capture_upload_deadline_ms(pass) : snapshot_deadline_ms(pass);
+    const int64_t left_ms = deadline_ms - pass->now_ms;
     struct action *action = plan_add(pass->plan, ACTION_COMMIT);
 
     action->kind = KIND_SANDBOX_SNAPSHOT;
@@ -152,13 +184,15 @@ static void plan_commit(struct snapshot_pass *pass, const char *pod_name, bool h
     action->pod_name = xstrdup(pod_name);
     action->pod_uid = xstrdup(pass->status.source_pod_uid);
     action->hold = hold;
+    action->early_release = hold;
+    action->attach = attach;
+    action->handed_over = captured;
+    action->upload_timeout_ms = pass->config->upload_timeout_ms;
     action->timeout_ms = left_ms > 1 ? left_ms : 1;
-    action->deadline_ms = snapshot_deadline_ms(pass);
-    action->targets = xcalloc(count, sizeof(*action->targets));
-    action->target_count = count;
-    for (size_t i = 0; i < count; i++)
-        action->targets[i] = (struct commit_target){xstrdup(images[i].name), xstrdup(images[i].image_uri)};
-    plan_requeue_at(pass->plan, snapshot_deadline_ms(pass) + OUTCOME_GRACE_MS);
+    action->deadline_ms = deadline_ms;
+    fill_targets(action, &pass->status.containers);
+    if (left_ms > 0 || !captured)
+        plan_requeue_at(pass->plan, deadline_ms + (captured ? 0 : OUTCOME_GRACE_MS));
 }
 
 void snapshot_set_text(char **slot, const char *text)
@@ -178,7 +212,7 @@ static void start(struct snapshot_pass *pass, const struct snapshot_source *sour
     SCOPED(string)
     char *message = xasprintf("Committing pod %s on node %s", source->pod->meta.name, source->pod->node_name);
     act_event(pass->plan, pass->self, false, "CreatedJob", message);
-    plan_commit(pass, source->pod->meta.name, source->internal);
+    snapshot_plan_commit(pass, source->pod->meta.name, source->internal, false);
 }
 
 static void begin_commit(struct snapshot_pass *pass, const struct snapshot_source *source,
@@ -307,8 +341,7 @@ static void store_progress(struct snapshot_pass *pass, const struct commit_progr
     snapshot_write_status(pass);
 }
 
-/* true: told. Once, not by each pass: the phase of the progress remembers it. */
-static bool agent_is_away(struct snapshot_pass *pass)
+bool snapshot_agent_is_away(struct snapshot_pass *pass)
 {
     static const char waiting[] = "WaitingForAgent";
     const char *node = pass->status.source_node_name;
@@ -319,7 +352,10 @@ static bool agent_is_away(struct snapshot_pass *pass)
         return true;
     SCOPED(string)
     char *message =
-        xasprintf("node %s has no committer-agent that is ready: the commit goes on when it is back", node);
+        xasprintf("node %s has no committer-agent that is ready: %s goes on when it is back", node,
+                  sandboxsnapshot_is_captured(&pass->status)
+                      ? "it has the only copy of the sandbox's files, whose upload"
+                      : "the commit");
     snapshot_set_text(&pass->status.progress.phase, waiting);
     snapshot_write_status(pass);
     act_event(pass->plan, pass->self, true, "AgentUnreachable", message);
@@ -330,7 +366,7 @@ static bool agent_is_away(struct snapshot_pass *pass)
 static void give_up(struct snapshot_pass *pass, const char *message)
 {
     if (pass->now_ms < snapshot_deadline_ms(pass) + OUTCOME_GRACE_MS + CANCEL_TRIES_MS)
-        cancel_commit(pass);
+        end_commit(pass, ACTION_CANCEL);
     snapshot_enter_failed(pass, "CommitJobFailed", "JobFailed", message);
 }
 
@@ -340,8 +376,13 @@ static void running_step(struct snapshot_pass *pass)
 
     if (pass->now_ms < last_ms) {
         plan_requeue_at(pass->plan, last_ms);
-        if (!agent_is_away(pass))
+        if (!snapshot_agent_is_away(pass))
             store_progress(pass, &pass->seen->commit->progress);
+        return;
+    }
+    if (pass->seen->commit->in_doubt) { /* its pod may be dead, and its files nowhere else */
+        (void)snapshot_agent_is_away(pass);
+        plan_requeue_at(pass->plan, pass->now_ms + DOUBT_LOOK_MS);
         return;
     }
     /* The agent ends a commit at its timeout itself. One that does not answers for nothing any more. */
@@ -356,7 +397,7 @@ static const struct commit_image *image_of(const struct commit_view *commit, con
     return NULL;
 }
 
-static bool store_digests(struct snapshot_pass *pass)
+bool snapshot_store_digests(struct snapshot_pass *pass)
 {
     struct snapshot_container *containers = pass->status.containers.items;
 
@@ -372,13 +413,31 @@ static bool store_digests(struct snapshot_pass *pass)
     return true;
 }
 
+static void store_path(struct snapshot_pass *pass)
+{
+    const struct commit_view *commit = pass->seen->commit;
+
+    snapshot_set_text(&pass->status.path, commit->path);
+    snapshot_set_text(&pass->status.path_message, commit->path_why);
+    pass->status.frozen_ms = (int64_t)commit->frozen_ms;
+}
+
+void snapshot_enter_succeeded_by_agent(struct snapshot_pass *pass)
+{
+    store_path(pass);
+    if (pass->seen->commit->handed_over) /* we may hear of that with its success only */
+        capture_set_condition(pass);
+    snapshot_enter_succeeded(pass);
+}
+
 static void succeeded_step(struct snapshot_pass *pass)
 {
-    if (!store_digests(pass)) { /* digests decide what a resume runs: without them it is no success */
+    if (!snapshot_store_digests(
+            pass)) { /* digests decide what a resume runs: without them it is no success */
         give_up(pass, "MissingDigest: the agent named no digest for a container");
         return;
     }
-    snapshot_enter_succeeded(pass);
+    snapshot_enter_succeeded_by_agent(pass);
 }
 
 static void failed_step(struct snapshot_pass *pass)
@@ -403,11 +462,19 @@ static void committing_step(struct snapshot_pass *pass)
         job_committing_step(pass);
         return;
     }
-    switch (commit_state(pass->seen)) {
+    if (sandboxsnapshot_is_captured(status)) {
+        captured_step(pass);
+        return;
+    }
+    if (capture_is_due(pass)) {
+        capture_begin(pass);
+        return;
+    }
+    switch (snapshot_commit_state(pass)) {
     case COMMIT_UNKNOWN:
     case COMMIT_STATE_MAX:
-        (void)agent_is_away(pass); /* asked all the same: it may come any moment */
-        plan_commit(pass, status->source_pod_name, snapshot_is_hold(pass));
+        (void)snapshot_agent_is_away(pass); /* asked all the same: it may come any moment */
+        snapshot_plan_commit(pass, status->source_pod_name, snapshot_is_hold(pass), true);
         return;
     case COMMIT_RUNNING:
         running_step(pass);

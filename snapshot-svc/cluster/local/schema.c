@@ -112,7 +112,6 @@ static const struct member snapshot_status[] = {
     MEMBER("sourcePodName", STRING),
     MEMBER("sourceNodeName", STRING),
     MEMBER("sourcePodUid", STRING),
-    MEMBER("committer", STRING, .one_of = committers),
     MEMBER("containers", LIST, .members = container_members),
     MEMBER("observedGeneration", INT64),
     MEMBER("progress", OBJECT, .members = progress_members),
@@ -121,7 +120,11 @@ static const struct member snapshot_status[] = {
     MEMBER("size", INT64, .not_negative = true),
     MEMBER("layers", INT32, .not_negative = true),
     MEMBER("attempts", INT32, .not_negative = true),
-    MEMBER("committer", STRING),
+    MEMBER("committer", STRING, .one_of = committers),
+    MEMBER("path", STRING),
+    MEMBER("pathMessage", STRING),
+    MEMBER("frozenMs", INT64, .not_negative = true),
+    MEMBER("keptOnNode", STRING),
     MEMBERS_END,
 };
 

@@ -477,7 +477,7 @@ static void a_deletion_in_the_middle_of_a_commit_thaws_first(void **state) /* K2
     struct world *world = committing();
 
     user_deletes(world, SNAPSHOT);
-    assert_string_equal(pass_snapshot_once(world), "cancel() patch(snapshot)");
+    assert_string_equal(pass_snapshot_once(world), "discard() patch(snapshot)");
     assert_null(SNAPSHOT);
     assert_false(world->commits[0].frozen);
     done(world);

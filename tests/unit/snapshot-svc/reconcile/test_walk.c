@@ -15,7 +15,7 @@
 
 #include "shared/base/cleanup.h"
 
-enum { WALKS = 500, STEPS = 250 };
+enum { WALKS = 500, STEPS = 300 };
 
 /* splitmix64: the same walk on every machine. */
 static uint64_t next_random(uint64_t *seed)
@@ -199,6 +199,10 @@ static const char *agent_acts(struct walk *walk)
 {
     static const char *const reasons[] = {"RegistryDenied", "DiskFull", "AgentUnreachable"};
 
+    if (chance(walk, 40)) {
+        agent_fails_upload(&walk->world, reasons[pick(walk, 3)], chance(walk, 50));
+        return "agent: uploads fail";
+    }
     if (chance(walk, 15)) {
         agent_finishes(&walk->world, AGENT_FAILED, reasons[pick(walk, 3)]);
         return "agent: failed";
@@ -399,9 +403,10 @@ static void faults_stop(struct walk *walk)
 
 /* What must have happened somewhere on the way, or the walks prove nothing. */
 static const char *const milestones[] = {
-    "Pausing",           "Paused",           "PauseFailed",      "Resuming",  "Resumed",
-    "ResumeFailed",      "CreatedJob",       "JobSucceeded",     "JobFailed", "SuccessfulCreate",
-    "SourcePodNotFound", "AgentUnreachable", "JobPodNotStarting"};
+    "Pausing",           "Paused",           "PauseFailed",       "Resuming",
+    "Resumed",           "ResumeFailed",     "CreatedJob",        "JobSucceeded",
+    "JobFailed",         "SuccessfulCreate", "SourcePodNotFound", "AgentUnreachable",
+    "JobPodNotStarting", "Captured",         "UploadFailed",      "kept"};
 enum { MILESTONES = sizeof(milestones) / sizeof(*milestones) };
 
 static void note_milestones(const struct world *world, unsigned reached[MILESTONES])
@@ -422,6 +427,7 @@ static const char *take_walk(uint64_t seed, bool tell, unsigned reached[MILESTON
 
     world_init(&walk.world, "");
     walk.world.config.commit_mode = (enum commit_mode)(seed % COMMIT_MODE_MAX);
+    walk.world.hands_over = seed / COMMIT_MODE_MAX % 3 != 0;
     walk.world.truth = -1;
     walk.world.tell = tell;
     informers_catch_up(&walk);

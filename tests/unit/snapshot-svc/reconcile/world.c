@@ -145,7 +145,9 @@ void world_init(struct world *world, const char *phase)
         .config = {.snapshot_registry = "registry:5000/snapshots",
                    .snapshot_push_secret = "",
                    .resume_pull_secret = "pull-secret",
-                   .commit_timeout_ms = 600 * SECOND_MS},
+                   .commit_timeout_ms = 600 * SECOND_MS,
+                   .upload_timeout_ms = 900 * SECOND_MS,
+                   .has_scheduler = true},
         .events = json_array(),
         .agent_ready = true,
     };
@@ -320,7 +322,7 @@ static void containers_end(struct world *world, const json_t *pod)
 
     if (holder) /* a dead pod holds nothing */
         holder->frozen = false;
-    if (holder && holder->state == AGENT_RUNNING && !holder->by_job) {
+    if (holder && holder->state == AGENT_RUNNING && !holder->by_job && !holder->handed_over) {
         holder->state = AGENT_FAILED;
         holder->reason = "PodNotFound";
     }

@@ -23,6 +23,8 @@ struct agent_commit {
     bool by_job;    /* a Job's journal, and no agent knows of it */
     bool followed;  /* by the dispatcher of this process */
     bool told_lost; /* the dispatcher learned that the hold is gone */
+    bool releasable, handed_over, kept, discarded;
+    const char *upload_reason; /* RUNNING: why the last upload failed */
     long files;
     int64_t started_ms;
     const char *reason;
@@ -44,6 +46,7 @@ struct world {
     struct reconcile_config config;
     struct push_secret_check push_secret;
     bool agent_ready;
+    bool hands_over;         /* the agent can release a pod before its image is pushed */
     bool jobs_refused;       /* by a quota */
     const char *job_refused; /* what this process remembers of it */
     json_t *events;          /* reasons, in order */
@@ -72,6 +75,7 @@ void kubelet_removes_deleted_pods(struct world *world);
 json_t *snapshot_appears(struct world *world, const char *phase); /* demo-pause of pause 1, owned by demo */
 void agent_finishes(struct world *world, enum agent_state state, const char *reason);
 void agent_loses_hold(struct world *world);
+void agent_fails_upload(struct world *world, const char *reason, bool may_pass); /* of what was handed over */
 void agent_times_out(
     struct world *world); /* its own timeouts: of a commit, and of a hold that nobody releases */
 void process_restarts(struct world *world); /* the dispatcher forgets */

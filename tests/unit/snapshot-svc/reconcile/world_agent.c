@@ -59,6 +59,8 @@ void agent_finishes(struct world *world, enum agent_state state, const char *rea
         struct agent_commit *commit = &world->commits[i];
         if (commit->state != AGENT_RUNNING || commit->by_job)
             continue;
+        if (commit->handed_over && state == AGENT_FAILED)
+            continue; /* agent_fails_upload() */
         commit->state = state;
         commit->reason = reason;
         if (state == AGENT_FAILED || !commit->hold)
@@ -66,12 +68,34 @@ void agent_finishes(struct world *world, enum agent_state state, const char *rea
     }
 }
 
+void agent_fails_upload(struct world *world, const char *reason, bool may_pass)
+{
+    for (size_t i = 0; i < world->commit_count; i++) {
+        struct agent_commit *commit = &world->commits[i];
+        if (commit->state != AGENT_RUNNING || !commit->handed_over)
+            continue;
+        commit->upload_reason = reason;
+        if (may_pass)
+            continue;
+        commit->state = AGENT_FAILED;
+        commit->reason = reason;
+    }
+}
+
 void agent_loses_hold(struct world *world)
 {
-    for (size_t i = 0; i < world->commit_count; i++)
-        if (world->commits[i].state == AGENT_SUCCEEDED && !world->commits[i].killed &&
-            !world->commits[i].by_job)
-            thaw(&world->commits[i]);
+    for (size_t i = 0; i < world->commit_count; i++) {
+        struct agent_commit *commit = &world->commits[i];
+        if (commit->killed || commit->by_job)
+            continue;
+        if (commit->state == AGENT_SUCCEEDED)
+            thaw(commit);
+        if (commit->state != AGENT_RUNNING || !commit->releasable)
+            continue;
+        thaw(commit);
+        commit->state = AGENT_FAILED;
+        commit->reason = "HoldExpired";
+    }
 }
 
 void agent_times_out(struct world *world)
@@ -143,11 +167,16 @@ void start_commit(struct world *world, const struct action *action)
         return;
     }
     commit->frozen = true;
+    commit->releasable = world->hands_over && action->hold && action->early_release;
     commit->files = pod_files(pod);
 }
 
 bool release_kill(struct agent_commit *commit)
 {
+    if (commit && commit->handed_over)
+        return true;
+    if (commit && commit->state == AGENT_RUNNING && commit->releasable && commit->frozen)
+        return commit->killed = commit->handed_over = true;
     if (!commit || commit->state != AGENT_SUCCEEDED)
         return false;
     if (!commit->killed && !commit->frozen) {
@@ -168,34 +197,86 @@ void cancel(struct agent_commit *commit)
     }
 }
 
+bool keep_locally(struct world *world, struct agent_commit *commit)
+{
+    if (!world->agent_ready || !commit || !commit->handed_over || commit->discarded)
+        return false;
+    if (commit->state == AGENT_SUCCEEDED)
+        return true;
+    commit->state = AGENT_FAILED;
+    if (!commit->kept)
+        json_array_append_new(world->events, json_string("kept"));
+    commit->kept = true;
+    return true;
+}
+
+void discard(struct agent_commit *commit)
+{
+    if (!commit)
+        return;
+    if (!commit->handed_over) {
+        cancel(commit);
+        return;
+    }
+    commit->discarded = true;
+    if (commit->state == AGENT_RUNNING) {
+        commit->state = AGENT_FAILED;
+        commit->reason = "CommitCancelled";
+    }
+}
+
+struct agent_commit *commit_of(struct world *world, const json_t *snapshot)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof(key), "%s.%lld", text_at(snapshot, "metadata.uid"),
+                   status_number(snapshot, "attempts"));
+    return commit_by_key(world, key);
+}
+
+static void view_images(const struct agent_commit *commit, struct commit_view *view,
+                        struct commit_image *image, char digest[80])
+{
+    digest_of_files(commit->files, digest);
+    *image = (struct commit_image){.container = (char *)commit->container,
+                                   .image = (char *)commit->image,
+                                   .digest = digest,
+                                   .image_size = 1000,
+                                   .layers = 2};
+    view->images = image;
+    view->image_count = 1;
+}
+
 void view_commit(struct world *world, const json_t *snapshot, struct commit_view *view,
                  struct commit_image *image, char digest[80])
 {
-    char key[64];
-    (void)snprintf(key, sizeof(key), "%s.%lld", text_at(snapshot, "metadata.uid"),
-                   status_number(snapshot, "attempts"));
-    struct agent_commit *commit = commit_by_key(world, key);
+    struct agent_commit *commit = commit_of(world, snapshot);
 
     *view = (struct commit_view){.state = COMMIT_UNKNOWN};
     if (!commit || !commit->followed)
         return;
+    view->handed_over = commit->handed_over;
+    if (commit->kept) {
+        view->kept = true;
+        view_images(commit, view, image, digest);
+    }
     if (commit->state == AGENT_FAILED || commit->told_lost) {
         view->state = COMMIT_FAILED;
         view->reason = (char *)(commit->told_lost ? "HoldExpired" : commit->reason);
+        if (!view->reason)
+            view->reason = (char *)commit->upload_reason;
         view->message = (char *)"says the agent";
     } else if (commit->state == AGENT_RUNNING) {
         view->state = COMMIT_RUNNING;
+        view->releasable = commit->releasable;
+        view->reason = (char *)commit->upload_reason;
+        view->message = commit->upload_reason ? (char *)"says the agent" : NULL;
         view->progress =
             (struct commit_progress){.phase = "Pushing", .bytes_read = 10, .bytes_total = 20, .files = 3};
     } else {
-        digest_of_files(commit->files, digest);
-        *image = (struct commit_image){.container = commit->container,
-                                       .image = commit->image,
-                                       .digest = digest,
-                                       .image_size = 1000,
-                                       .layers = 2};
         view->state = COMMIT_SUCCEEDED;
-        view->images = image;
-        view->image_count = 1;
+        view->path = commit->handed_over ? "Handover" : commit->hold ? "Hold" : "Live";
+        view->frozen_ms = 7;
+        view_images(commit, view, image, digest);
     }
 }

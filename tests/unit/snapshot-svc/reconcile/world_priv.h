@@ -21,6 +21,9 @@ void remove_finalized(struct world *world);
 void start_commit(struct world *world, const struct action *action);
 bool release_kill(struct agent_commit *commit);
 void cancel(struct agent_commit *commit);
+bool keep_locally(struct world *world, struct agent_commit *commit);
+void discard(struct agent_commit *commit);
+struct agent_commit *commit_of(struct world *world, const json_t *snapshot); /* NULL: not begun */
 void thaw(struct agent_commit *commit);
 json_t *pod_by_uid(struct world *world, const char *uid);
 struct agent_commit *add_commit(struct world *world, const char *key, const char *pod_uid,

@@ -227,6 +227,22 @@ static json_t *find_object(struct world *world, enum cluster_kind kind, const ch
     return kind == KIND_POD ? pod_by_name(world, name) : *slot_of(world, kind, name);
 }
 
+static bool is_wanted(const struct world *world)
+{
+    return world->now.sandbox && !is_deleting(world->now.sandbox) && world->truth >= 0;
+}
+
+/* From the handover on the files are in one place, and whoever says that a snapshot failed says where. */
+static void check_capture_law(struct world *world, const struct action *action)
+{
+    const json_t *snapshot = *slot_of(world, action->kind, action->name);
+    const struct agent_commit *commit = snapshot ? commit_of(world, snapshot) : NULL;
+
+    if (commit && commit->handed_over && strcmp(text_at(action->body, "status.phase"), "Failed") == 0 &&
+        strcmp(text_at(action->body, "status.keptOnNode"), "node-1") != 0)
+        law_broken(world, "what was handed over does not fail into nothing");
+}
+
 static void check_phase_law(struct world *world, const struct action *action)
 {
     if (action->kind == KIND_BATCH_SANDBOX && strcmp(text_at(action->body, "status.phase"), "Paused") == 0 &&
@@ -234,6 +250,8 @@ static void check_phase_law(struct world *world, const struct action *action)
         law_broken(world, "Paused only when the pods are gone");
     if (action->kind == KIND_SANDBOX_SNAPSHOT && strcmp(text_at(action->body, "status.phase"), "Failed") == 0)
         check_no_job_commits(world, action->name);
+    if (action->kind == KIND_SANDBOX_SNAPSHOT)
+        check_capture_law(world, action);
 }
 
 static bool execute_patch(struct world *world, const struct action *action)
@@ -263,6 +281,19 @@ static bool execute_patch(struct world *world, const struct action *action)
     return true;
 }
 
+/* An image that could not be pushed starts on the node that has it, or not at all. */
+static void check_place_law(struct world *world, const json_t *pod, const char *image)
+{
+    const json_t *required =
+        json_path(pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
+
+    for (size_t i = 0; i < world->commit_count; i++) {
+        const struct agent_commit *commit = &world->commits[i];
+        if (commit->kept && strncmp(image, commit->image, strlen(commit->image)) == 0 && !required)
+            law_broken(world, "an image that one node has is started there");
+    }
+}
+
 static bool execute_create(struct world *world, const struct action *action)
 {
     if (action->kind == KIND_JOB)
@@ -287,6 +318,7 @@ static bool execute_create(struct world *world, const struct action *action)
         return true;
     }
     const char *image = text_at(json_array_get(json_path(object, "spec.containers"), 0), "image");
+    check_place_law(world, object, image);
     json_object_set_new(object, "hidden", json_pack("{s:i}", "files", (int)files_of_image(image)));
     if (is_deleting(world->now.sandbox))
         law_broken(world, "no pods for a sandbox that is being deleted");
@@ -303,6 +335,12 @@ long snapshot_files(const json_t *snapshot)
 }
 
 /* No transition loses files: a pod goes when a snapshot has what is in it, or with the sandbox, or when its user wants another try. */
+static bool has_files(const json_t *snapshot)
+{
+    return snapshot && !is_deleting(snapshot) &&
+           (strcmp(phase_of(snapshot), "Succeed") == 0 || *text_at(snapshot, "status.keptOnNode"));
+}
+
 static void check_pod_law(struct world *world, const json_t *pod)
 {
     const json_t *sandbox = world->now.sandbox, *snapshot = world->now.snapshot;
@@ -313,23 +351,43 @@ static void check_pod_law(struct world *world, const json_t *pod)
         return;
     if (kept && snapshot_files(snapshot) == pod_files(pod) && holder && holder->killed)
         return;
-    if (kept && strcmp(phase_of(sandbox), "Failed") == 0 && json_is_false(json_path(sandbox, "spec.pause"))) {
+    const struct agent_commit *captured = snapshot ? commit_of(world, snapshot) : NULL;
+    if (captured && captured->handed_over && !captured->discarded && !is_deleting(snapshot) &&
+        has_condition(snapshot, "Captured") && captured->files == pod_files(pod))
+        return;
+    if (has_files(snapshot) && strcmp(phase_of(sandbox), "Failed") == 0 &&
+        json_is_false(json_path(sandbox, "spec.pause"))) {
         world->truth = world->truth == -1 ? -1 : snapshot_files(snapshot);
         return;
     }
     law_broken(world, "a pod is deleted only when a snapshot holds its files");
 }
 
+static void check_a_pod_has_the_files(struct world *world)
+{
+    const json_t *pod = first_pod(world);
+
+    if (!pod || is_deleting(pod) || pod_files(pod) != world->truth)
+        law_broken(world, "the only copy of the files is never deleted");
+}
+
 static void check_snapshot_law(struct world *world, const json_t *snapshot)
 {
-    if (is_deleting(snapshot) || strcmp(phase_of(snapshot), "Succeed") != 0 || !world->now.sandbox ||
-        is_deleting(world->now.sandbox))
+    const struct agent_commit *captured = commit_of(world, snapshot);
+    const bool handed_over = captured && captured->handed_over && captured->files == world->truth;
+
+    if (is_deleting(snapshot) || !is_wanted(world))
         return;
-    if (world->truth >= 0 && snapshot_files(snapshot) == world->truth) {
-        const json_t *pod = first_pod(world);
-        if (!pod || is_deleting(pod) || pod_files(pod) != world->truth)
-            law_broken(world, "the only copy of the files is never deleted");
-    }
+    if (handed_over ||
+        (strcmp(phase_of(snapshot), "Succeed") == 0 && snapshot_files(snapshot) == world->truth))
+        check_a_pod_has_the_files(world);
+}
+
+static void execute_discard(struct world *world, struct agent_commit *commit)
+{
+    if (commit && commit->handed_over && commit->files == world->truth && is_wanted(world))
+        check_a_pod_has_the_files(world);
+    discard(commit);
 }
 
 static const json_t *container_state(const json_t *pod)
@@ -376,6 +434,11 @@ static bool execute_one(struct world *world, const struct action *action)
         return release_kill(commit_by_key(world, action->commit_key));
     case ACTION_CANCEL:
         cancel(commit_by_key(world, action->commit_key));
+        return true;
+    case ACTION_KEEP_LOCALLY:
+        return keep_locally(world, commit_by_key(world, action->commit_key));
+    case ACTION_DISCARD:
+        execute_discard(world, commit_by_key(world, action->commit_key));
         return true;
     case ACTION_EVENT:
         json_array_append_new(world->events, json_string(action->reason));
@@ -425,6 +488,12 @@ static void spell(struct strbuf *text, const struct action *action)
         return;
     case ACTION_CANCEL:
         (void)strbuf_adds(text, "cancel()");
+        return;
+    case ACTION_KEEP_LOCALLY:
+        (void)strbuf_adds(text, "keep()");
+        return;
+    case ACTION_DISCARD:
+        (void)strbuf_adds(text, "discard()");
         return;
     case ACTION_EVENT:
         (void)strbuf_addf(text, "event(%s)", action->reason);
