@@ -13,6 +13,7 @@ struct layer_push {
     /* The thread's, until it is joined. */
     struct registry *registry;
     struct spool_reader *reader;
+    struct blob_source source; /* the upload reads again what the registry lost */
     struct upload *upload;
     uint64_t accepted;
     int result;
@@ -59,12 +60,12 @@ static void *follow_spool(void *arg)
 {
     struct layer_push *push = arg;
     const struct upload_options options = {.accepted = count_accepted, .self = push};
-    const struct blob_source source = {.ready = spooled_ready, .read = spooled_read, .self = push};
 
+    push->source = (struct blob_source){.ready = spooled_ready, .read = spooled_read, .self = push};
     push->result =
         upload_begin(push->registry, push->target->repository, &options, &push->upload, &push->error);
     if (push->result == 0)
-        push->result = upload_stream(push->upload, &source, &push->error);
+        push->result = upload_stream(push->upload, &push->source, &push->error);
     return NULL;
 }
 
