@@ -44,7 +44,9 @@ int open_place(void **state)
                                                       .space = place->space = space_new(place->spool_dir, 0),
                                                       .owner = "agent of this test",
                                                       .compression_threads = 1,
-                                                      .user_agent = "test"},
+                                                      .user_agent = "test",
+                                                      .hands_over = true,
+                                                      .warm_retention_ms = 60 * 1000},
                                               .slots = 4};
     *state = place;
     return 0;
