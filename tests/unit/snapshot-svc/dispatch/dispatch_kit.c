@@ -104,7 +104,8 @@ int kit_tear_down(void **state)
 
 /* ---- saying what the tests mean ---- */
 
-void follow_on_pod(struct fixture *fixture, const char *key, const char *pod_uid, int64_t timeout_ms)
+static void ask(struct fixture *fixture, const char *key, const char *pod_uid, int64_t timeout_ms,
+                bool early_release, bool attach)
 {
     struct commit_target target = {.container = (char *)"main",
                                    .image = (char *)"registry:5000/demo-main:snap-gen1"};
@@ -119,10 +120,23 @@ void follow_on_pod(struct fixture *fixture, const char *key, const char *pod_uid
                                   .targets = &target,
                                   .target_count = 1,
                                   .hold = true,
+                                  .early_release = early_release,
+                                  .attach = attach,
+                                  .upload_timeout_ms = SOON_MS,
                                   .timeout_ms = timeout_ms,
                                   .deadline_ms = clock_realtime_ms() + timeout_ms};
 
     dispatcher_commit(fixture->dispatcher, &commit);
+}
+
+void follow_on_pod(struct fixture *fixture, const char *key, const char *pod_uid, int64_t timeout_ms)
+{
+    ask(fixture, key, pod_uid, timeout_ms, false, false);
+}
+
+void follow_pause(struct fixture *fixture, const char *key, int64_t timeout_ms, bool attach)
+{
+    ask(fixture, key, POD_UID, timeout_ms, true, attach);
 }
 
 void follow(struct fixture *fixture, const char *key, int64_t timeout_ms)
@@ -138,21 +152,40 @@ enum commit_state state_of(struct fixture *fixture, const char *key)
     return view.state;
 }
 
-/* Each change is told, so waiting for the next telling suffices. */
+static bool has_ended(const struct commit_view *view)
+{
+    return view->state == COMMIT_SUCCEEDED || view->state == COMMIT_FAILED;
+}
+
 void await_outcome(struct fixture *fixture, const char *key, struct commit_view *ret_view)
+{
+    await_view(fixture, key, has_ended);
+    dispatcher_view(fixture->dispatcher, key, ret_view);
+}
+
+static bool view_looks(struct fixture *fixture, const char *key,
+                       bool (*looks)(const struct commit_view *view))
+{
+    SCOPED_COMMIT_VIEW struct commit_view view = {0};
+
+    dispatcher_view(fixture->dispatcher, key, &view);
+    return looks(&view);
+}
+
+/* Each change is told, so waiting for the next telling suffices. */
+void await_view(struct fixture *fixture, const char *key, bool (*looks)(const struct commit_view *view))
 {
     pthread_mutex_lock(&fixture->lock);
     for (;;) {
         pthread_mutex_unlock(&fixture->lock);
-        enum commit_state state = state_of(fixture, key);
+        const bool is_so = view_looks(fixture, key, looks);
         pthread_mutex_lock(&fixture->lock);
-        if (state == COMMIT_SUCCEEDED || state == COMMIT_FAILED)
+        if (is_so)
             break;
         struct timespec until = {.tv_sec = clock_realtime_ms() / 1000 + 1};
         (void)pthread_cond_timedwait(&fixture->changed, &fixture->lock, &until);
     }
     pthread_mutex_unlock(&fixture->lock);
-    dispatcher_view(fixture->dispatcher, key, ret_view);
 }
 
 void await_telling(struct fixture *fixture, unsigned count)

@@ -48,9 +48,13 @@ void slow_down_retries(struct fixture *fixture);
 
 void follow_on_pod(struct fixture *fixture, const char *key, const char *pod_uid, int64_t timeout_ms);
 void follow(struct fixture *fixture, const char *key, int64_t timeout_ms);
+/* As a pause is: to be released early. attach: an earlier process may have asked for it. */
+void follow_pause(struct fixture *fixture, const char *key, int64_t timeout_ms, bool attach);
 
 enum commit_state state_of(struct fixture *fixture, const char *key);
 void await_outcome(struct fixture *fixture, const char *key, struct commit_view *ret_view);
+/* Waits until the view looks so; each change is told. */
+void await_view(struct fixture *fixture, const char *key, bool (*looks)(const struct commit_view *view));
 void await_telling(struct fixture *fixture, unsigned count);
 void assert_succeeds(struct fixture *fixture, const char *key);
 void assert_fails_with(struct fixture *fixture, const char *key, const char *reason);

@@ -19,7 +19,7 @@ enum state { RUNNING, HOLDING, DONE, FAILED, KILLED, EXPIRED };
 struct commit {
     char *key, *pod_uid, *reason;
     enum state state;
-    bool hold;
+    bool hold, early_release, releasable, handed_over, retryable;
     uint64_t bytes_read, progresses;
     struct commit *prev, *next;
 };
@@ -33,7 +33,7 @@ struct fake_committer {
     struct commit *commits;
     enum fake_plan plan;
     bool loses_holds;
-    bool forgets, refuses_unpause;
+    bool forgets, refuses_unpause, is_old;
     unsigned refusals, breaks, followers, slots;
     enum error_code refusal_code;
     const char *refusal_reason;
@@ -111,6 +111,7 @@ static int begin(struct fake_committer *fake, const CommitRequest *request, stru
     commit->progresses = fake->slots > 0; /* as the agent does: "I have begun" */
     commit->pod_uid = xstrdup(request->pod->uid);
     commit->hold = request->hold == OPENSANDBOX__COMMITTER__V1__HOLD__HOLD_UNTIL_RELEASED;
+    commit->early_release = request->early_release;
     if (fake->plan == FAKE_SUCCEEDS)
         succeed(commit);
     else if (fake->plan == FAKE_FAILS)
@@ -130,6 +131,7 @@ static void remember(struct fake_committer *fake, const CommitRequest *request)
     seen->commit_calls++;
     seen->insecure = request->registry && request->registry->insecure;
     seen->timeout_ms = request->timeout_ms;
+    seen->early_release = request->early_release;
     snprintf(seen->docker_config, sizeof(seen->docker_config), "%.*s",
              request->registry ? (int)request->registry->docker_config_json.len : 0,
              request->registry ? (const char *)request->registry->docker_config_json.data : "");
@@ -159,7 +161,10 @@ static int admit(struct fake_committer *fake, const CommitRequest *request, stru
         (void)error_set(err, fake->refusal_code, "refused by the test");
         return fake->refusal_reason ? error_reason(err, fake->refusal_reason) : -1;
     }
-    if (commit && commit->state == FAILED) { /* its caller decided to try again */
+    if (commit && commit->state == FAILED && commit->handed_over) {
+        if (strcmp(commit->reason, "CommitKept") != 0)
+            commit->state = RUNNING;                /* its upload goes on */
+    } else if (commit && commit->state == FAILED) { /* its caller decided to try again */
         drop(fake, commit);
         commit = NULL;
     }
@@ -199,6 +204,8 @@ static int send_success(struct rpc_call *call, const CommitRequest *request, str
         success.containers[i] = result;
     }
     success.frozen_ms = 7;
+    success.path = OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HOLD;
+    success.path_why = (char *)"the test says so";
     event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_SUCCESS;
     event.success = &success;
     pthread_mutex_lock(&fake->lock);
@@ -207,15 +214,15 @@ static int send_success(struct rpc_call *call, const CommitRequest *request, str
     return rpc_send(call, &event.base, err);
 }
 
-static int send_failure(struct rpc_call *call, const char *reason, struct error *err)
+static int send_releasable(struct rpc_call *call, bool handed_over, struct error *err)
 {
-    Opensandbox__Committer__V1__CommitFailure failure = OPENSANDBOX__COMMITTER__V1__COMMIT_FAILURE__INIT;
+    Opensandbox__Committer__V1__CommitReleasable releasable =
+        OPENSANDBOX__COMMITTER__V1__COMMIT_RELEASABLE__INIT;
     CommitEvent event = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__INIT;
 
-    failure.reason = rpc_strdup(call, reason);
-    failure.message = rpc_strdup(call, "the test says so");
-    event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_FAILURE;
-    event.failure = &failure;
+    releasable.handed_over = handed_over;
+    event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_RELEASABLE;
+    event.releasable = &releasable;
     return rpc_send(call, &event.base, err);
 }
 
@@ -223,19 +230,34 @@ struct look {
     enum state state;
     uint64_t bytes_read, progresses;
     char *reason;
-    bool breaks, gone;
+    bool breaks, gone, releasable, handed_over, retryable;
 };
 
+static int send_failure(struct rpc_call *call, const struct look *look, struct error *err)
+{
+    Opensandbox__Committer__V1__CommitFailure failure = OPENSANDBOX__COMMITTER__V1__COMMIT_FAILURE__INIT;
+    CommitEvent event = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__INIT;
+
+    failure.reason = look->state == EXPIRED ? (char *)"HoldExpired" : look->reason;
+    failure.handed_over = look->handed_over;
+    failure.retryable = look->retryable;
+    failure.message = rpc_strdup(call, "the test says so");
+    event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_FAILURE;
+    event.failure = &failure;
+    return rpc_send(call, &event.base, err);
+}
+
 /* Waits for something to say about a commit. */
-static struct look await_news(struct rpc_call *call, const char *key, uint64_t seen_progresses)
+static struct look await_news(struct rpc_call *call, const char *key, uint64_t seen_progresses,
+                              bool told_releasable)
 {
     struct fake_committer *fake = rpc_self(call);
     struct look look = {0};
 
     pthread_mutex_lock(&fake->lock);
     struct commit *commit = find(fake, key);
-    while (commit && commit->state == RUNNING && commit->progresses == seen_progresses && fake->breaks == 0 &&
-           !rpc_cancelled(call)) {
+    while (commit && commit->state == RUNNING && commit->progresses == seen_progresses &&
+           (told_releasable || !commit->releasable) && fake->breaks == 0 && !rpc_cancelled(call)) {
         pthread_cond_wait(&fake->changed, &fake->lock);
         commit = find(fake, key);
     }
@@ -247,6 +269,9 @@ static struct look await_news(struct rpc_call *call, const char *key, uint64_t s
         look.state = commit->state;
         look.bytes_read = commit->bytes_read;
         look.progresses = commit->progresses;
+        look.releasable = commit->releasable;
+        look.handed_over = commit->handed_over;
+        look.retryable = commit->retryable;
         look.reason = rpc_strdup(call, commit->reason);
     }
     pthread_mutex_unlock(&fake->lock);
@@ -269,18 +294,22 @@ static int tell_progress(struct rpc_call *call, uint64_t bytes_read, struct erro
 static int follow(struct rpc_call *call, const CommitRequest *request, struct error *err)
 {
     uint64_t seen = 0;
+    bool told = false;
 
     for (;;) {
-        struct look look = await_news(call, request->key, seen);
+        struct look look = await_news(call, request->key, seen, told);
         if (look.gone)
             return error_set(err, ERR_CANCELLED, "the caller or the commit is gone");
+        if (look.releasable && !told && send_releasable(call, look.handed_over, err) < 0)
+            return -1;
+        told = look.releasable;
         if (look.progresses != seen && tell_progress(call, look.bytes_read, err) < 0)
             return -1;
         seen = look.progresses;
         if (look.breaks)
             return error_set(err, ERR_UNAVAILABLE, "broken by the test");
         if (look.state == FAILED || look.state == EXPIRED)
-            return send_failure(call, look.state == EXPIRED ? "HoldExpired" : look.reason, err);
+            return send_failure(call, &look, err);
         if (look.state != RUNNING)
             return send_success(call, request, err);
     }
@@ -330,7 +359,11 @@ static int release(struct fake_committer *fake, const char *key, struct error *e
         (void)error_set(err, ERR_NOT_FOUND, "no commit %s", key);
         return error_reason(err, "CommitLost");
     }
-    if (fake->loses_holds && commit->state == HOLDING)
+    if (commit->state == RUNNING && commit->releasable && !fake->loses_holds) {
+        commit->handed_over = fake->seen.pod_is_killed = true;
+        return 0;
+    }
+    if (fake->loses_holds && (commit->state == HOLDING || commit->state == RUNNING))
         commit->state = EXPIRED;
     if (commit->state == EXPIRED) {
         (void)error_set(err, ERR_PRECONDITION, "the containers run again");
@@ -380,6 +413,72 @@ static int handle_cancel(struct rpc_call *call, const void *request_message, voi
     return ask_gate(fake, err);
 }
 
+static int keep(struct fake_committer *fake, const char *key, struct error *err)
+{
+    struct commit *commit = find(fake, key);
+
+    fake->seen.keeps++;
+    if (!commit || fake->forgets) {
+        (void)error_set(err, ERR_NOT_FOUND, "no commit %s", key);
+        return error_reason(err, "CommitLost");
+    }
+    if (!commit->handed_over)
+        return error_set(err, ERR_PRECONDITION, "commit %s was not handed over", key);
+    if (commit->state == RUNNING || commit->state == FAILED) {
+        fail(commit, "CommitKept");
+        commit->retryable = false;
+    }
+    return 0;
+}
+
+static int handle_keep(struct rpc_call *call, const void *request_message, void *response_message,
+                       struct error *err)
+{
+    struct fake_committer *fake = rpc_self(call);
+    const Opensandbox__Committer__V1__KeepLocallyRequest *request = request_message;
+    Opensandbox__Committer__V1__KeepLocallyResponse *response = response_message;
+    const struct digest digest = digest_of(request->key, strlen(request->key));
+
+    if (ask_gate(fake, err) < 0)
+        return -1;
+    pthread_mutex_lock(&fake->lock);
+    int kept = keep(fake, request->key, err);
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->lock);
+    if (kept < 0 || ask_gate(fake, err) < 0)
+        return -1;
+    response->n_containers = 1;
+    response->containers = rpc_alloc(call, sizeof(*response->containers));
+    ContainerResult *result = response->containers[0] = rpc_alloc(call, sizeof(*result));
+    opensandbox__committer__v1__container_result__init(result);
+    result->container = rpc_strdup(call, "main");
+    result->image = rpc_strdup(call, "registry:5000/demo-main:snap-gen1");
+    result->digest = rpc_strdup(call, digest.text);
+    return 0;
+}
+
+static int handle_discard(struct rpc_call *call, const void *request_message, void *response,
+                          struct error *err)
+{
+    struct fake_committer *fake = rpc_self(call);
+    const Opensandbox__Committer__V1__DiscardRequest *request = request_message;
+
+    (void)response; /* empty */
+    if (ask_gate(fake, err) < 0)
+        return -1;
+    pthread_mutex_lock(&fake->lock);
+    const bool is_old = fake->is_old;
+    struct commit *commit = find(fake, request->key);
+    fake->seen.discards += !is_old;
+    if (!is_old && commit && (commit->state == RUNNING || commit->state == HOLDING))
+        fail(commit, "CommitCancelled");
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->lock);
+    if (is_old)
+        return error_set(err, ERR_UNSUPPORTED, "no such method");
+    return ask_gate(fake, err);
+}
+
 static int handle_unpause(struct rpc_call *call, const void *request_message, void *response,
                           struct error *err)
 {
@@ -404,6 +503,8 @@ static const struct rpc_method methods[] = {
     {.name = "Commit", .stream = handle_commit, .endless = true},
     {.name = "Release", .unary = handle_release},
     {.name = "Cancel", .unary = handle_cancel},
+    {.name = "KeepLocally", .unary = handle_keep},
+    {.name = "Discard", .unary = handle_discard},
     {.name = NULL},
 };
 
@@ -552,6 +653,29 @@ void fake_committer_fails(struct fake_committer *fake, const char *key, const ch
     said(fake);
 }
 
+void fake_committer_is_releasable(struct fake_committer *fake, const char *key)
+{
+    struct commit *commit = say_about(fake, key);
+    commit->releasable = commit->hold && commit->early_release;
+    said(fake);
+}
+
+void fake_committer_fails_upload(struct fake_committer *fake, const char *key, const char *reason,
+                                 bool retryable)
+{
+    struct commit *commit = say_about(fake, key);
+    fail(commit, reason);
+    commit->retryable = retryable;
+    said(fake);
+}
+
+void fake_committer_hands_over(struct fake_committer *fake, const char *key)
+{
+    struct commit *commit = say_about(fake, key);
+    commit->releasable = commit->handed_over = true;
+    said(fake);
+}
+
 void fake_committer_hold_runs_out(struct fake_committer *fake, const char *key)
 {
     say_about(fake, key)->state = EXPIRED;
@@ -562,6 +686,13 @@ void fake_committer_forgets(struct fake_committer *fake)
 {
     pthread_mutex_lock(&fake->lock);
     fake->forgets = true;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_committer_is_old(struct fake_committer *fake)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->is_old = true;
     pthread_mutex_unlock(&fake->lock);
 }
 
@@ -601,6 +732,14 @@ void fake_committer_await_cancels(struct fake_committer *fake, unsigned cancels)
 {
     pthread_mutex_lock(&fake->lock);
     while (fake->seen.cancels < cancels)
+        pthread_cond_wait(&fake->changed, &fake->lock);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_committer_await_discards(struct fake_committer *fake, unsigned discards)
+{
+    pthread_mutex_lock(&fake->lock);
+    while (fake->seen.discards < discards)
         pthread_cond_wait(&fake->changed, &fake->lock);
     pthread_mutex_unlock(&fake->lock);
 }

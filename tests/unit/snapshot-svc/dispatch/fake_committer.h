@@ -38,12 +38,21 @@ void fake_committer_breaks(struct fake_committer *fake, unsigned times);
 void fake_committer_progresses(struct fake_committer *fake, const char *key, uint64_t bytes_read);
 void fake_committer_succeeds(struct fake_committer *fake, const char *key);
 void fake_committer_fails(struct fake_committer *fake, const char *key, const char *reason);
+/* Its pod can be handed over, for it was asked for by early_release: told to all who follow. */
+void fake_committer_is_releasable(struct fake_committer *fake, const char *key);
+/* Of a commit that was handed over: the next Commit of its key goes on with it. */
+void fake_committer_fails_upload(struct fake_committer *fake, const char *key, const char *reason,
+                                 bool retryable);
+/* The pod of a commit was handed over without anybody who is still there having heard of it. */
+void fake_committer_hands_over(struct fake_committer *fake, const char *key);
 void fake_committer_hold_runs_out(struct fake_committer *fake, const char *key);
 /* From now on each hold has run out by the time its Release comes. */
 void fake_committer_loses_holds(struct fake_committer *fake);
 
 /* From now on it knows no key any more, as one that lost its state folder. */
 void fake_committer_forgets(struct fake_committer *fake);
+/* It is of a time before commits were handed over. */
+void fake_committer_is_old(struct fake_committer *fake);
 /* Unpause fails with UNAVAILABLE while it is on. */
 void fake_committer_refuses_unpause(struct fake_committer *fake, bool refuses);
 
@@ -52,12 +61,14 @@ void fake_committer_await_calls(struct fake_committer *fake, unsigned commit_cal
 void fake_committer_await_begun(struct fake_committer *fake, unsigned commits_begun);
 void fake_committer_await_followers(struct fake_committer *fake, unsigned streams);
 void fake_committer_await_cancels(struct fake_committer *fake, unsigned cancels);
+void fake_committer_await_discards(struct fake_committer *fake, unsigned discards);
 void fake_committer_await_progress(struct fake_committer *fake, unsigned sent);
 
 bool fake_committer_runs(struct fake_committer *fake, const char *key);
 
 struct fake_seen {
-    unsigned commit_calls, commits_begun, progress_sent, releases, cancels;
+    unsigned commit_calls, commits_begun, progress_sent, releases, cancels, keeps, discards;
+    bool early_release;      /* of the last Commit */
     bool insecure;           /* of the last Commit */
     char docker_config[128]; /* of the last Commit */
     int64_t timeout_ms;      /* of the last Commit */
