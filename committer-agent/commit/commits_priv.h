@@ -7,8 +7,9 @@
 
 #include "committer-agent/commit/commits.h"
 #include "committer-agent/containerd/containers.h"
+#include "shared/base/failpoint.h"
 
-#define RETENTION_MS   (60 * 60 * 1000)
+#define RETENTION_MS   failpoint_ms("STASIS_RETENTION_MS", 60 * 60 * 1000)
 #define REMEMBERED_MAX 1024 /* DONE, EXPIRED and FAILED ones; KILLED ones are as many as their containers */
 
 /* The kill of a commit that still runs, which its own thread does: run.h. */

@@ -7,6 +7,7 @@
 #include "committer-agent/commit/layer_push.h"
 #include "committer-agent/commit/local_image.h"
 #include "committer-agent/image/image.h"
+#include "committer-agent/layer/precopy.h"
 #include "committer-agent/registry/upload.h"
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
@@ -16,6 +17,7 @@ struct part { /* of one container */
     struct registry *registry;
     struct spool *spool;
     struct layer_push *push;
+    struct precopy *precopy; /* of a live snapshot, when its directories can be read */
     struct layer_result layer;
 };
 
@@ -49,6 +51,7 @@ static void part_done(struct part *part)
     if (part->spool)
         (void)spool_unlink(part->spool, &ignored);
     spool_unref(part->spool);
+    precopy_free(part->precopy);
     registry_free(part->registry);
 }
 
@@ -137,17 +140,30 @@ static int start_upload(struct publication *publication, struct part *part, stru
     return layer_push_start(&push, &part->push, err);
 }
 
-static int capture_part(struct publication *publication, struct part *part, struct error *err)
+static struct layer_options layer_options(const struct publication_options *options)
 {
-    const struct publication_options *options = &publication->options;
-    const struct layer_options layer = {.compress = {.compression = options->request->compression,
-                                                     .level = options->env->compression_level,
-                                                     .threads = options->env->compression_threads}};
+    return (struct layer_options){.compress = {.compression = options->request->compression,
+                                               .level = options->env->compression_level,
+                                               .threads = options->env->compression_threads}};
+}
 
-    if (spool_new(options->env->spool_dir, &part->spool, err) < 0 ||
+/* A spool, and an upload that follows it. */
+static int open_spool(struct publication *publication, struct part *part, struct error *err)
+{
+    if (spool_new(publication->options.env->spool_dir, &part->spool, err) < 0 ||
         (publication->uploads && start_upload(publication, part, err) < 0))
         return -1;
     FAILPOINT(capture_begun);
+    return 0;
+}
+
+static int capture_part(struct publication *publication, struct part *part, struct error *err)
+{
+    const struct publication_options *options = &publication->options;
+    const struct layer_options layer = layer_options(options);
+
+    if (open_spool(publication, part, err) < 0)
+        return -1;
     return commit_source_capture(part->source, options->env, &layer, options->request->timeout_ms,
                                  part->spool, options->layers, options->cancelled, &part->layer, err);
 }
@@ -158,6 +174,63 @@ int publication_capture(struct publication *publication, struct error *err)
         return -1;
     FAILPOINT(captured);
     return 0;
+}
+
+/* ---- live ---- */
+
+static int precopy_part(struct publication *publication, struct part *part, struct error *err)
+{
+    const struct publication_options *options = &publication->options;
+    const struct layer_options layer = layer_options(options);
+
+    if (part->source->upper_fd < 0)
+        return 0; /* containerd's differ reads it while it is frozen */
+    SCOPED_SOURCE_ROOTS const struct walk_roots roots = commit_source_roots(part->source);
+    if (precopy_new(options->env->spool_dir, &layer, &part->precopy, err) < 0)
+        return -1;
+    return precopy_copy(part->precopy, &roots, options->layers, options->cancelled, err);
+}
+
+int publication_precopy(struct publication *publication, struct error *err)
+{
+    return each_part(publication, precopy_part, "reading ahead", err);
+}
+
+static int record_part(struct publication *publication, struct part *part, struct error *err)
+{
+    const struct publication_options *options = &publication->options;
+
+    if (!part->precopy)
+        return capture_part(publication, part, err);
+    SCOPED_SOURCE_ROOTS const struct walk_roots roots = commit_source_roots(part->source);
+    return precopy_freeze(part->precopy, &roots, options->layers, options->cancelled, err);
+}
+
+int publication_record(struct publication *publication, struct error *err)
+{
+    if (each_part(publication, record_part, "capturing", err) < 0)
+        return -1;
+    FAILPOINT(captured);
+    return 0;
+}
+
+static int assemble_part(struct publication *publication, struct part *part, struct error *err)
+{
+    const struct publication_options *options = &publication->options;
+
+    if (!part->precopy)
+        return 0; /* it is captured already */
+    if (open_spool(publication, part, err) < 0 ||
+        precopy_assemble(part->precopy, part->spool, options->layers, options->cancelled, &part->layer, err) <
+            0)
+        return -1;
+    precopy_free(TAKE(part->precopy)); /* its files may be large */
+    return 0;
+}
+
+int publication_assemble(struct publication *publication, struct error *err)
+{
+    return each_part(publication, assemble_part, "capturing", err);
 }
 
 /* ---- images ---- */

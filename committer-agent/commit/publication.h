@@ -4,6 +4,11 @@
  *   publication_capture()    layer -> tar -> compressed -> spool; the upload follows             frozen, or handed over
  *   publication_push()       the rest of the uploads, config, manifest
  *
+ * A live snapshot, whose freeze must be short, in place of the second:
+ *   publication_precopy()    most of the files are read already                                  the containers run
+ *   publication_record()     what has changed since                                              frozen
+ *   publication_assemble()   -> tar -> compressed -> spool; the upload follows                   the containers run
+ *
  * Each once, in this order, on one thread at a time. What was not finished is cancelled at the registry by
  * publication_free(). */
 #pragma once
@@ -31,6 +36,9 @@ DEFINE_FREEP(publication, struct publication, publication_free)
 
 int publication_prepare(struct publication *publication, struct error *err);
 int publication_capture(struct publication *publication, struct error *err);
+int publication_precopy(struct publication *publication, struct error *err);
+int publication_record(struct publication *publication, struct error *err);
+int publication_assemble(struct publication *publication, struct error *err);
 /* *ret_results (one for each container of the request) is the caller's: commit_results_free(). */
 int publication_push(struct publication *publication, struct commit_result **ret_results, struct error *err);
 

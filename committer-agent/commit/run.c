@@ -67,7 +67,9 @@ static int reserve_space(struct steps *steps, struct error *err)
     if (!run->env->space)
         return 0;
     for (size_t i = 0; i < steps->pod.count; i++)
-        bytes += commit_source_spool_bytes(&steps->pod.sources[i]);
+        bytes += steps->pod.sources[i].bytes;
+    if (!run->request->hold)
+        bytes *= 2; /* what is read before the freeze lies beside the spool */
     return space_reserve(run->env->space, bytes, &run->layers.bytes_written, &steps->space, err);
 }
 
@@ -114,7 +116,9 @@ static int prepare(struct steps *steps, struct error *err)
     open_publication(steps);
     if (check_rights(steps, err) < 0 || reserve_space(steps, err) < 0)
         return -1;
-    return publication_prepare(steps->publication, err);
+    if (publication_prepare(steps->publication, err) < 0)
+        return -1;
+    return run->request->hold ? 0 : publication_precopy(steps->publication, err);
 }
 
 static int freeze(struct steps *steps, struct error *err)
@@ -159,13 +163,15 @@ static int publish_live(struct steps *steps, struct error *err)
     struct commit_run *run = steps->run;
 
     enter(steps, COMMIT_CAPTURING);
-    if (publication_capture(steps->publication, err) < 0 || check_untouched(steps, err) < 0)
+    if (publication_record(steps->publication, err) < 0 || check_untouched(steps, err) < 0)
         return -1;
     if (commit_thaw(run->env->containerd, steps->record, err) < 0)
         return error_wrap(err, "thawing after the capture");
     steps->record->frozen_ms = clock_monotonic_ms() - steps->frozen_at_ms;
     meter_frozen(run->env->meter, METER_LIVE, steps->record->frozen_ms);
     FAILPOINT(thawed_after_capture);
+    if (publication_assemble(steps->publication, err) < 0)
+        return -1;
     enter(steps, COMMIT_PUSHING);
     return publication_push(steps->publication, &steps->results, err);
 }

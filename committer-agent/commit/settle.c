@@ -92,6 +92,13 @@ static int64_t due_in_ms(const struct journal_record *record)
     return 0;
 }
 
+static void remember_results(struct commit *commit, const struct journal_record *record)
+{
+    commit->results = xcalloc(commit->request->count, sizeof(*commit->results));
+    for (; commit->result_count < commit->request->count; commit->result_count++)
+        commit->results[commit->result_count] = result_of(&record->containers[commit->result_count]);
+}
+
 /* Takes over the record. */
 static void remember(struct commits *commits, struct journal_record *record)
 {
@@ -100,10 +107,8 @@ static void remember(struct commits *commits, struct journal_record *record)
     commit->state = commit_state_at(record->stage);
     commit->claimed = true;
     commit->record = record;
-    commit->results = xcalloc(commit->request->count + 1, sizeof(*commit->results));
-    for (size_t i = 0; i < record->count; i++)
-        if (record->containers[i].image)
-            commit->results[commit->result_count++] = result_of(&record->containers[i]);
+    if (journal_record_has_results(record))
+        remember_results(commit, record);
     commit->finished_ms = commit->started_ms;
     commit->due_at_ms = commit->started_ms + due_in_ms(record);
     commit->owes_thaw = record->stage == STAGE_FREEZING || record->stage == STAGE_EXPIRED;

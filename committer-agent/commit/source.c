@@ -117,8 +117,7 @@ static int open_layers(const struct commit_environment *env, struct commit_sourc
     return open_upper(env, source, &overlay, err);
 }
 
-/* The directories of its layer, topmost first; borrowed but for the list itself: roots_done(). */
-static struct walk_roots roots_of(const struct commit_source *source)
+struct walk_roots commit_source_roots(const struct commit_source *source)
 {
     int *fds = xcalloc(source->fold.lower_count + 1, sizeof(*fds));
 
@@ -128,18 +127,17 @@ static struct walk_roots roots_of(const struct commit_source *source)
     return (struct walk_roots){.fds = fds, .count = source->fold.lower_count + 1};
 }
 
-static void roots_done(const struct walk_roots *roots)
+void commit_source_roots_done(const struct walk_roots *roots)
 {
-    free((void *)(uintptr_t)roots->fds); /* made by roots_of() */
+    free((void *)(uintptr_t)roots->fds); /* made above */
 }
-#define SCOPED_ROOTS __attribute__((cleanup(roots_done)))
 
 /* Also warms the kernel's caches, which shortens the freeze. The tree lives: when it changes under us, or is
  * of a kind that the capture will refuse with a better message, the estimate is just not known. */
 static uint64_t estimate_bytes(const struct commit_source *source)
 {
     const struct walk_limits limits = {0};
-    SCOPED_ROOTS const struct walk_roots roots = roots_of(source);
+    SCOPED_SOURCE_ROOTS const struct walk_roots roots = commit_source_roots(source);
     SCOPED(walk)
     struct walk *walk = walk_new(&roots, &limits);
     struct walk_entry entry;
@@ -260,11 +258,6 @@ int commit_pod_reopen(const struct commit_environment *env, const struct commit_
 
 /* ---- capture ---- */
 
-uint64_t commit_source_spool_bytes(const struct commit_source *source)
-{
-    return source->bytes;
-}
-
 static int capture_by_differ(const struct commit_source *source, const struct commit_environment *env,
                              const struct layer_options *options, int64_t timeout_ms, struct spool *spool,
                              struct layer_progress *progress, const bool *cancelled,
@@ -287,7 +280,7 @@ int commit_source_capture(const struct commit_source *source, const struct commi
     if (source->upper_fd < 0)
         return capture_by_differ(source, env, options, timeout_ms, spool, progress, cancelled, ret_result,
                                  err);
-    SCOPED_ROOTS const struct walk_roots roots = roots_of(source);
+    SCOPED_SOURCE_ROOTS const struct walk_roots roots = commit_source_roots(source);
     return layer_capture(&roots, options, spool, progress, cancelled, ret_result, err);
 }
 

@@ -38,8 +38,10 @@ int commit_pod_reopen(const struct commit_environment *env, const struct commit_
 int commit_pod_check_complete(struct containerd *containerd, const struct commit_pod *pod, struct error *err);
 void commit_pod_done(struct commit_pod *pod);
 
-/* What the spool may need. */
-uint64_t commit_source_spool_bytes(const struct commit_source *source);
+/* The directories of its layer, topmost first: borrowed, but for the list itself. Only with an upper_fd. */
+struct walk_roots commit_source_roots(const struct commit_source *source);
+void commit_source_roots_done(const struct walk_roots *roots);
+#define SCOPED_SOURCE_ROOTS __attribute__((cleanup(commit_source_roots_done)))
 
 /* Its layer into the spool; errors of layer_capture() and diff_capture(). timeout_ms: of containerd's differ. */
 int commit_source_capture(const struct commit_source *source, const struct commit_environment *env,
