@@ -35,4 +35,10 @@ void failpoint_pass(const char *name)
         (void)kill(getpid(), SIGKILL);
 }
 
+int64_t failpoint_ms(const char *variable, int64_t otherwise_ms)
+{
+    const char *text = getenv(variable);
+    return text ? strtoll(text, NULL, 10) : otherwise_ms;
+}
+
 #endif

@@ -8,8 +8,13 @@
  * the binary. Threads: any; passes are counted over all of them. */
 #pragma once
 
+#include <stdint.h>
+
 #ifdef STASIS_FAILPOINTS
 void failpoint_pass(const char *name);
+/* What the environment variable says, for a time that no test would wait for. */
+int64_t failpoint_ms(const char *variable, int64_t otherwise_ms);
 #else
-#define failpoint_pass(name) ((void)0)
+#define failpoint_pass(name)                 ((void)0)
+#define failpoint_ms(variable, otherwise_ms) ((int64_t)(otherwise_ms))
 #endif

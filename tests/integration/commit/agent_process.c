@@ -17,27 +17,25 @@
 
 enum { START_MS = 30000, DEATH_MS = 5000 };
 
-/* The environment of the test, with the failpoint. The caller frees both levels' first. */
-static char **environment_with(const char *point, char **ret_setting)
+/* The environment of the test and one setting (or NULL) more, which is borrowed. The caller frees the list. */
+static char **environment_with(char *setting)
 {
     size_t count = 0;
     while (environ[count])
         count++;
     char **all = xcalloc(count + 2, sizeof(*all));
     memcpy(all, environ, count * sizeof(*all));
-    *ret_setting = point ? xasprintf("STASIS_FAILPOINT=%s", point) : NULL;
-    all[count] = *ret_setting;
+    all[count] = setting;
     return all;
 }
 
-static void spawn(struct agent_process *agent, const char *point)
+static void spawn(struct agent_process *agent, char *setting)
 {
     SCOPED(string) char *address = xasprintf("--address=unix:%s/agent.sock", agent->dir);
     SCOPED(string) char *socket = xasprintf("--containerd-socket-path=%s", agent->containerd_socket);
     SCOPED(string) char *state = xasprintf("--state-dir=%s", agent->dir);
     SCOPED(string) char *log = xasprintf("%s/log", agent->dir);
-    SCOPED(string) char *setting = NULL;
-    SCOPED(memory) char **environment = environment_with(point, &setting);
+    SCOPED(memory) char **environment = environment_with(setting);
     char *const argv[] = {(char *)(uintptr_t)agent->program, address, socket, state,
                           (char *)"--spool-min-free-mib=0",  NULL};
     posix_spawn_file_actions_t files;
@@ -58,19 +56,30 @@ static bool answers(const char *socket_path)
     return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
-void agent_start(struct agent_process *agent, const char *point)
+static void start(struct agent_process *agent, char *setting)
 {
     SCOPED(string) char *socket_path = xasprintf("%s/agent.sock", agent->dir);
     SCOPED(string) char *target = xasprintf("unix:%s", socket_path);
     int64_t until_ms = clock_monotonic_ms() + START_MS;
 
-    spawn(agent, point);
+    spawn(agent, setting);
     while (!answers(socket_path)) { /* nobody announces it */
         if (clock_monotonic_ms() > until_ms || waitpid(agent->pid, NULL, WNOHANG) != 0)
             fail_msg("the agent does not serve: see %s/log", agent->dir);
         (void)poll(NULL, 0, 5);
     }
     agent->channel = rpc_channel_new(target, &(struct rpc_channel_options){.name = "committer-agent"});
+}
+
+void agent_start(struct agent_process *agent, const char *point)
+{
+    SCOPED(string) char *setting = point ? xasprintf("STASIS_FAILPOINT=%s", point) : NULL;
+    start(agent, setting);
+}
+
+void agent_start_forgetful(struct agent_process *agent)
+{
+    start(agent, (char *)"STASIS_RETENTION_MS=0");
 }
 
 static void bury(struct agent_process *agent)

@@ -17,8 +17,10 @@ struct agent_process {
 /* Of the gRPC service that the agent offers. */
 #define COMMITTER (&opensandbox__committer__v1__committer__descriptor)
 
-/* Returns when it serves. point: "name" or "name:pass", NULL for none. */
+/* Both return when it serves. point: "name" or "name:pass", NULL for none. */
 void agent_start(struct agent_process *agent, const char *point);
+/* One that forgets what is finished and gone at once, not after an hour. */
+void agent_start_forgetful(struct agent_process *agent);
 /* Has it died of SIGKILL? Waits a moment for one that is about to. */
 bool agent_was_killed(struct agent_process *agent);
 /* Kills it wherever it is; nothing when it is dead. */

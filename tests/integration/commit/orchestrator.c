@@ -39,7 +39,8 @@ static int call(struct orchestrator *orchestrator, const char *method, const Pro
     const struct rpc_call_options options = {.timeout_ms = CALL_MS};
     ProtobufCMessage *answer = NULL;
 
-    if (rpc_unary(orchestrator->agent->channel, COMMITTER, method, request, &answer, &options, &orchestrator->err) < 0)
+    if (rpc_unary(orchestrator->agent->channel, COMMITTER, method, request, &answer, &options,
+                  &orchestrator->err) < 0)
         return -1;
     protobuf_c_message_free_unpacked(answer, NULL);
     return 0;
@@ -114,7 +115,8 @@ static int on_releasable(struct orchestrator *orchestrator)
     return give_up_push(orchestrator);
 }
 
-static int on_success(struct orchestrator *orchestrator, const Opensandbox__Committer__V1__CommitSuccess *success)
+static int on_success(struct orchestrator *orchestrator,
+                      const Opensandbox__Committer__V1__CommitSuccess *success)
 {
     note_results(orchestrator, success->containers, success->n_containers);
     if (orchestrator->kind == FAIL_IN_LIVE)
@@ -128,7 +130,8 @@ static int on_success(struct orchestrator *orchestrator, const Opensandbox__Comm
                : 0;
 }
 
-static int on_failure(struct orchestrator *orchestrator, const Opensandbox__Committer__V1__CommitFailure *failure)
+static int on_failure(struct orchestrator *orchestrator,
+                      const Opensandbox__Committer__V1__CommitFailure *failure)
 {
     orchestrator->was_handed_over = failure->handed_over;
     (void)error_set(&orchestrator->err, ERR_PRECONDITION, "the commit failed: %s: %s", failure->reason,
@@ -180,12 +183,11 @@ static struct rpc_stream *ask(struct orchestrator *orchestrator)
     request.registry = &registry;
     request.containers = list;
     request.n_containers = SANDBOX_COMMITTED;
-    request.hold = orchestrator->kind == FAIL_IN_LIVE
-                       ? OPENSANDBOX__COMMITTER__V1__HOLD__THAW_AFTER_CAPTURE
-                       : OPENSANDBOX__COMMITTER__V1__HOLD__HOLD_UNTIL_RELEASED;
+    request.hold = orchestrator->kind == FAIL_IN_LIVE ? OPENSANDBOX__COMMITTER__V1__HOLD__THAW_AFTER_CAPTURE
+                                                      : OPENSANDBOX__COMMITTER__V1__HOLD__HOLD_UNTIL_RELEASED;
     request.early_release = (orchestrator->kind & (KINDS_RELEASED_EARLY | FAIL_IN_LATE_HANDOVER)) != 0;
-    int result = rpc_stream_open(orchestrator->agent->channel, COMMITTER, "Commit", &request.base, &stream, &options,
-                                 &orchestrator->err);
+    int result = rpc_stream_open(orchestrator->agent->channel, COMMITTER, "Commit", &request.base, &stream,
+                                 &options, &orchestrator->err);
     for (size_t i = 0; i < SANDBOX_COMMITTED; i++)
         free(images[i].image);
     return result < 0 ? NULL : stream;

@@ -24,7 +24,7 @@ struct orchestrator {
     unsigned kind;        /* one of the bits */
     char key[64];
 
-    bool released;       /* the agent has answered a Release KILL; the sandbox's files are noted */
+    bool released;        /* the agent has answered a Release KILL; the sandbox's files are noted */
     bool was_handed_over; /* the last failure said so */
     char *digests[SANDBOX_COMMITTED], *layer_digests[SANDBOX_COMMITTED]; /* of the success */
     struct error err;

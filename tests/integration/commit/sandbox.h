@@ -59,4 +59,5 @@ void sandbox_assert_image(const struct sandbox *sandbox, const struct member *me
 /* The same for one that was made while the container ran on: what it has of the writer's file is how that began. */
 void sandbox_assert_live_image(const struct sandbox *sandbox, const struct member *member, const char *tag);
 /* The same for one that this node alone knows. */
-void sandbox_assert_local_image(const struct sandbox *sandbox, const struct member *member, const char *image);
+void sandbox_assert_local_image(const struct sandbox *sandbox, const struct member *member,
+                                const char *image);

@@ -39,12 +39,21 @@ static void a_process_dies_at_the_pass_that_was_chosen(void **state)
         assert_int_equal(end_of_a_process_with(cases[i].setting), cases[i].signal);
 }
 
+static void a_time_is_what_the_environment_says(void **state)
+{
+    (void)state;
+    assert_int_equal(failpoint_ms("STASIS_NO_SUCH_MS", 1000), 1000);
+    assert_int_equal(setenv("STASIS_TEST_MS", "0", 1), 0);
+    assert_int_equal(failpoint_ms("STASIS_TEST_MS", 1000), 0);
+}
+
 #else
 
 static void a_build_without_failpoints_passes_them(void **state)
 {
     (void)state;
     failpoint_pass("a");
+    assert_int_equal(failpoint_ms("PATH", 1000), 1000);
 }
 
 #endif
@@ -54,6 +63,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #ifdef STASIS_FAILPOINTS
         cmocka_unit_test(a_process_dies_at_the_pass_that_was_chosen),
+        cmocka_unit_test(a_time_is_what_the_environment_says),
 #else
         cmocka_unit_test(a_build_without_failpoints_passes_them),
 #endif
