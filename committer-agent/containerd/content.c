@@ -64,10 +64,20 @@ const char *content_label_get(const struct content_record *record, const char *k
     return NULL;
 }
 
+/* containerd names the source without its port, and an IPv6 address without its brackets. */
+static char *source_label(const char *host)
+{
+    const bool is_bracketed = *host == '[';
+    const char *name = is_bracketed ? host + 1 : host;
+
+    return xasprintf("containerd.io/distribution.source.%.*s", (int)strcspn(name, is_bracketed ? "]" : ":"),
+                     name);
+}
+
 const char *content_sources(const struct content_record *record, const char *host)
 {
     SCOPED(string)
-    char *key = xasprintf("containerd.io/distribution.source.%s", host);
+    char *key = source_label(host);
     const char *repositories = content_label_get(record, key);
 
     return repositories && *repositories ? repositories : NULL;

@@ -20,7 +20,8 @@ int content_stat(struct containerd *containerd, const struct digest *digest,
                  struct content_record *ret_record, struct error *err);
 const char *content_label_get(const struct content_record *record, const char *key); /* NULL: absent */
 /* The repositories of `host` that the blob was pulled from ("team/app,team/base"), for a cross-repository
- * mount; NULL: none. Label containerd.io/distribution.source.<host>. */
+ * mount; NULL: none. Label containerd.io/distribution.source.<host without its port>: registries that differ by port
+ * alone share it, so a mount may find nothing there. */
 const char *content_sources(const struct content_record *record, const char *host);
 void content_record_done(struct content_record *record);
 #define SCOPED_CONTENT_RECORD __attribute__((cleanup(content_record_done)))

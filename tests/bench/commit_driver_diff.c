@@ -126,7 +126,7 @@ int diff_driver_run(struct diff_driver *driver, char *const words[2], json_t **r
 
     let_go(driver);
     driver->lease = xasprintf("%s-lease", words[1]);
-    if (lease_create(driver->containerd, driver->lease, (int64_t)time(NULL) + LEASE_S, err) < 0 ||
+    if (lease_create(driver->containerd, driver->lease, (int64_t)time(NULL) + LEASE_S, NULL, err) < 0 ||
         container_get(driver->containerd, words[0], &container, err) < 0)
         return -1;
     int64_t paused_us = driver_now_us();
