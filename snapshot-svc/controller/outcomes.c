@@ -29,13 +29,22 @@ struct operation {
 
 enum { PAUSE, RESUME, OPERATION_MAX };
 
+/* status.path of a snapshot. */
+static const struct {
+    const char *name, *label;
+} paths[] = {{"Handover", "path=\"Handover\""}, {"Hold", "path=\"Hold\""}, {"Live", "path=\"Live\""}};
+enum { PATHS = sizeof(paths) / sizeof(*paths) };
+
 struct outcomes {
     struct operation operations[OPERATION_MAX];
     struct metric *commits_succeeded, *commits_failed;
+    struct metric *frozen_seconds[PATHS];
 };
 
 static const double seconds_bounds[] = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 enum { BOUND_COUNT = sizeof(seconds_bounds) / sizeof(*seconds_bounds) };
+static const double frozen_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
+enum { FROZEN_BOUND_COUNT = sizeof(frozen_bounds) / sizeof(*frozen_bounds) };
 
 struct outcomes *outcomes_new(struct metrics *metrics)
 {
@@ -64,6 +73,10 @@ struct outcomes *outcomes_new(struct metrics *metrics)
         metrics_counter(metrics, "stasis_commits_total", "Snapshots that ended.", "result=\"ok\"");
     outcomes->commits_failed =
         metrics_counter(metrics, "stasis_commits_total", "Snapshots that ended.", "result=\"failed\"");
+    for (size_t i = 0; i < PATHS; i++)
+        outcomes->frozen_seconds[i] = metrics_histogram(metrics, "stasis_commit_frozen_seconds",
+                                                        "How long containers stood still for a commit.",
+                                                        paths[i].label, frozen_bounds, FROZEN_BOUND_COUNT);
     return outcomes;
 }
 
@@ -165,6 +178,16 @@ void outcomes_sandbox_deleted(struct outcomes *outcomes, const struct object *la
     }
 }
 
+static void observe_frozen(struct outcomes *outcomes, const struct object *snapshot)
+{
+    const char *path = json_path_string(snapshot->json, "status.path");
+    const json_int_t frozen_ms = json_integer_value(json_path(snapshot->json, "status.frozenMs"));
+
+    for (size_t i = 0; path && i < PATHS; i++)
+        if (strcmp(path, paths[i].name) == 0)
+            metric_observe(outcomes->frozen_seconds[i], (double)frozen_ms / 1000);
+}
+
 void outcomes_snapshot_updated(struct outcomes *outcomes, const struct object *old, const struct object *now)
 {
     const char *was = json_path_string(old->json, "status.phase");
@@ -177,4 +200,6 @@ void outcomes_snapshot_updated(struct outcomes *outcomes, const struct object *o
              log_str("to", is ? is : ""));
     if (from == SNAPSHOT_COMMITTING && snapshot_phase_is_final(to))
         metric_add(to == SNAPSHOT_SUCCEED ? outcomes->commits_succeeded : outcomes->commits_failed, 1);
+    if (from == SNAPSHOT_COMMITTING && to == SNAPSHOT_SUCCEED)
+        observe_frozen(outcomes, now);
 }

@@ -27,6 +27,7 @@ OTHER = {
     "updateStrategy.type": "OnDelete",
     "compression": "gzip",
     "commitJobTimeout": "7m",
+    "uploadTimeout": "7m",
     "holdTimeout": "7m",
     "duration": "700h",
     "sandboxCreateTimeout": "7s",

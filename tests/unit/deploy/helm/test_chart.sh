@@ -99,6 +99,7 @@ wrong_values_are_refused_by_name()
     refuses controller.commitMode=maybe "/controller/commitMode"
     refuses controller.snapshot.registry=https://registry.example.com "/controller/snapshot/registry"
     refuses controller.snapshot.commitJobTimeout=600 "/controller/snapshot/commitJobTimeout"
+    refuses controller.snapshot.uploadTimeout=900 "/controller/snapshot/uploadTimeout"
     refuses controller.snapshot.containerdSocketPath=run/containerd.sock "/controller/snapshot/containerdSocketPath"
     refuses controller.snapshot.pushSecret=typo "'pushSecret' not allowed"
     refuses agent.slots=0 "/agent/slots"
@@ -159,7 +160,7 @@ jobs-only       --set controller.commitMode=job
 cert-manager    --set tls.certManager.enabled=true,tls.certManager.issuerRef.name=ca
 insecure        --set controller.snapshot.registryInsecure=true,controller.snapshot.registry=127.0.0.1:5000/snapshots
 own-secrets     --set apiKey.existingSecret=keys,tls.existingSecrets.lifecycleSvc=a,tls.existingSecrets.snapshotSvc=b,tls.existingSecrets.committerAgent=c
-guide           --set controller.snapshot.registry=r.example.com/s,controller.snapshot.snapshotPushSecret=push,controller.snapshot.resumePullSecret=pull,controller.snapshot.imageCommitterImage=x/y:1,controller.snapshot.commitJobTimeout=5m
+guide           --set controller.snapshot.registry=r.example.com/s,controller.snapshot.snapshotPushSecret=push,controller.snapshot.resumePullSecret=pull,controller.snapshot.imageCommitterImage=x/y:1,controller.snapshot.commitJobTimeout=5m,controller.snapshot.uploadTimeout=20m
 everything      --set imagePullSecrets[0].name=cred,global.imageRegistry=mirror:5000,agent.registryCA.configMap=ca,agent.seLinuxOptions.type=spc_t,agent.priorityClassName=high,lifecycleSvc.allowedHostPaths[0]=/srv,lifecycleSvc.execdImage=execd:1,networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus,userRoles.aggregate=true
 small           --set lifecycleSvc.replicas=1,snapshotSvc.replicas=1,networkPolicy.enabled=false,controller.watchAllNamespaces=false,crds.install=false,createSandboxNamespace=false,userRoles.create=false
 old             --kube-version 1.20.2
@@ -180,7 +181,7 @@ the_values_of_the_guide_reach_the_controller()
 {
     local want
     for want in --snapshot-registry=r.example.com/s --snapshot-push-secret=push --resume-pull-secret=pull \
-        --image-committer-image=x/y:1 --commit-job-timeout=5m --snapshot-registry-insecure=false; do
+        --image-committer-image=x/y:1 --commit-job-timeout=5m --upload-timeout=20m --snapshot-registry-insecure=false; do
         jq -e --arg want "$want" "$pods_of"' any(args; .pod == "stasis-snapshot-svc" and .arg == $want)' "$work/guide.json" >/dev/null ||
             fail "guide: snapshot-svc lacks $want"
     done

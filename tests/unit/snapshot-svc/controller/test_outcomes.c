@@ -129,6 +129,21 @@ static void commits_are_counted_by_their_end(void **state)
     assert_metric(fixture, "stasis_commits_total{result=\"failed\"} 1");
 }
 
+static void the_time_that_containers_stood_still_is_told_by_the_path_of_their_commit(void **state)
+{
+    struct fixture *fixture = *state;
+    SCOPED(object) struct object *old = in_phase(fixture, "Committing");
+    SCOPED(object) struct object *now = in_phase(fixture, "Succeed");
+    json_t *status = json_object_get(now->json, "status");
+
+    json_object_set_new(status, "path", json_string("Handover"));
+    json_object_set_new(status, "frozenMs", json_integer(30));
+    outcomes_snapshot_updated(fixture->outcomes, old, now);
+    assert_metric(fixture, "stasis_commit_frozen_seconds_count{path=\"Handover\"} 1");
+    assert_metric(fixture, "stasis_commit_frozen_seconds_bucket{path=\"Handover\",le=\"0.05\"} 1");
+    assert_metric(fixture, "stasis_commit_frozen_seconds_count{path=\"Hold\"} 0");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -139,6 +154,7 @@ int main(void)
         TEST(a_pause_that_began_before_us_is_counted_only),
         TEST(a_sandbox_deleted_while_it_pauses_leaves_nothing_behind),
         TEST(commits_are_counted_by_their_end),
+        TEST(the_time_that_containers_stood_still_is_told_by_the_path_of_their_commit),
     };
     return cmocka_run_group_tests_name("outcomes", tests, NULL, NULL);
 }

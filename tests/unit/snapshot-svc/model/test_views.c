@@ -128,7 +128,8 @@ static void a_zero_status_writes_all_eight_counters(void **state)
     "\"imageUri\":\"r/b:t\"}],\"observedGeneration\":1,\"progress\":{\"phase\":\"Pushing\",\"bytesRead\":1," \
     "\"bytesTotal\":2,\"bytesPushed\":3,\"files\":4},\"startTime\":\"2029-06-01T10:00:00Z\","                \
     "\"completionTime\":"                                                                                    \
-    "\"2029-06-01T10:00:09Z\",\"size\":5,\"layers\":6,\"attempts\":1}"
+    "\"2029-06-01T10:00:09Z\",\"size\":5,\"layers\":6,\"attempts\":1,"                                       \
+    "\"path\":\"Hold\",\"pathMessage\":\"cgroup v1\",\"frozenMs\":7,\"keptOnNode\":\"n\"}"
 
 static void a_status_survives_reading_and_writing(void **state)
 {

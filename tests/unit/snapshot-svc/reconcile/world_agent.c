@@ -265,7 +265,7 @@ void view_commit(struct world *world, const json_t *snapshot, struct commit_view
         view->reason = (char *)(commit->told_lost ? "HoldExpired" : commit->reason);
         if (!view->reason)
             view->reason = (char *)commit->upload_reason;
-        view->message = (char *)"says the agent";
+        view->message = view->reason ? (char *)"says the agent" : NULL;
     } else if (commit->state == AGENT_RUNNING) {
         view->state = COMMIT_RUNNING;
         view->releasable = commit->releasable;

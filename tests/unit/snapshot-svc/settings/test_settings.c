@@ -113,6 +113,7 @@ static void bad_flags_are_refused_and_named(void **state)
         {"--cluster=nomad", "--cluster: want local or kubernetes", ERR_INVALID},
         {"--commit-job-timeout=0s", "--commit-job-timeout", ERR_INVALID},
         {"--commit-job-timeout=25h", "--commit-job-timeout", ERR_INVALID},
+        {"--upload-timeout=0s", "--upload-timeout", ERR_INVALID},
         {"--concurrency=batchsandbox", "--concurrency", ERR_INVALID},
         {"--log-level=loud", "--log-level", ERR_INVALID},
         {"--log-format=xml", "--log-format", ERR_INVALID},
