@@ -55,7 +55,7 @@ static int open_unnamed(const char *dir, int *ret_fd, struct error *err)
 
 int tempfile_new(const char *dir, struct tempfile **ret_file, struct error *err)
 {
-    int fd;
+    int fd = -1;
 
     if (open_unnamed(dir, &fd, err) < 0)
         return -1;

@@ -4,7 +4,8 @@
  * Two trees below DIR (default /tmp), of random bytes: SIZE (1024) MiB in 8 files, and N (50,000) files of 4 KiB in
  * folders of 500. For each: the whole capture, as it is when frozen without a pre-copy, by zstd and uncompressed; then
  * precopy_freeze() alone when nothing has changed and when one file was written to after the copy. Page cache warm.
- * Prints milliseconds: median, and least to most of the runs, and how many times the capture by zstd that is. */
+ * Prints milliseconds: median, least to most of the runs, the CPU time of the thread that reads, and what part of the
+ * capture by zstd that is. */
 #include <err.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,12 +27,28 @@ struct bench {
     unsigned runs;
 };
 
-static double now_ms(void)
+struct took {
+    double ms,
+        cpu_ms; /* cpu_ms: of the calling thread, which other load on the machine does not change as much */
+};
+
+static double clock_ms(clockid_t clock)
 {
     struct timespec now;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(clock, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static struct took now_ms(void)
+{
+    return (struct took){clock_ms(CLOCK_MONOTONIC), clock_ms(CLOCK_THREAD_CPUTIME_ID)};
+}
+
+static struct took since(struct took start)
+{
+    struct took now = now_ms();
+    return (struct took){now.ms - start.ms, now.cpu_ms - start.cpu_ms};
 }
 
 static void check(int answer, const struct error *failure)
@@ -81,7 +98,7 @@ static void make_tree(struct bench *bench, unsigned files, size_t file_bytes)
     sync(); /* what is dirty now would be written back during a measurement */
 }
 
-static double whole_capture_ms(const struct bench *bench, const struct layer_options *options)
+static struct took whole_capture(const struct bench *bench, const struct layer_options *options)
 {
     const struct walk_roots roots = {.fds = &bench->fd, .count = 1};
     struct layer_result result;
@@ -89,9 +106,9 @@ static double whole_capture_ms(const struct bench *bench, const struct layer_opt
     SCOPED(spool) struct spool *spool = NULL;
 
     check(spool_new(bench->dir, &spool, &failure), &failure);
-    double start = now_ms();
+    struct took start = now_ms();
     check(layer_capture(&roots, options, spool, NULL, NULL, &result, &failure), &failure);
-    double took = now_ms() - start;
+    struct took took = since(start);
     check(spool_unlink(spool, &failure), &failure);
     return took;
 }
@@ -106,7 +123,7 @@ static void change_a_byte(const struct bench *bench)
     (void)close(fd);
 }
 
-static double freeze_ms(const struct bench *bench, const struct layer_options *options, bool change)
+static struct took freeze(const struct bench *bench, const struct layer_options *options, bool change)
 {
     const struct walk_roots roots = {.fds = &bench->fd, .count = 1};
     const struct timespec settled = {.tv_nsec = (PRECOPY_SETTLED_MS + 20) * 1000000L};
@@ -118,9 +135,9 @@ static double freeze_ms(const struct bench *bench, const struct layer_options *o
     check(precopy_copy(precopy, &roots, NULL, NULL, &failure), &failure);
     if (change)
         change_a_byte(bench);
-    double start = now_ms();
+    struct took start = now_ms();
     check(precopy_freeze(precopy, &roots, NULL, NULL, &failure), &failure);
-    double took = now_ms() - start;
+    struct took took = since(start);
     unsigned long long reread = precopy_get_stats(precopy).reread_files;
     if (reread != change)
         errx(1, "%llu files were read again, want %d", reread, change);
@@ -129,16 +146,21 @@ static double freeze_ms(const struct bench *bench, const struct layer_options *o
 
 static int compare_ms(const void *a, const void *b)
 {
-    double left = *(const double *)a, right = *(const double *)b;
+    double left = ((const struct took *)a)->ms, right = ((const struct took *)b)->ms;
     return (left > right) - (left < right);
 }
 
 /* Returns the median. */
-static double report(const char *what, double *ms, unsigned runs, double whole_ms)
+static double report(const char *what, struct took *took, unsigned runs, double whole_ms)
 {
-    qsort(ms, runs, sizeof(*ms), compare_ms);
-    double median = ms[runs / 2];
-    printf("  %-28s %9.1f ms  (%.1f .. %.1f)", what, median, ms[0], ms[runs - 1]);
+    double cpu_ms = 0;
+
+    for (unsigned i = 0; i < runs; i++)
+        cpu_ms += took[i].cpu_ms / runs;
+    qsort(took, runs, sizeof(*took), compare_ms);
+    double median = took[runs / 2].ms;
+    printf("  %-28s %9.1f ms  (%.1f .. %.1f)  cpu %.1f ms", what, median, took[0].ms, took[runs - 1].ms,
+           cpu_ms);
     if (whole_ms > 0)
         printf("  1/%.0f", whole_ms / median);
     puts("");
@@ -148,20 +170,20 @@ static double report(const char *what, double *ms, unsigned runs, double whole_m
 static void measure(const struct bench *bench)
 {
     static const struct layer_options fast = {0}, plain = {.compress = {.compression = LAYER_NONE}};
-    double ms[RUNS_MAX];
+    struct took took[RUNS_MAX];
 
     for (unsigned i = 0; i < bench->runs; i++)
-        ms[i] = whole_capture_ms(bench, &fast);
-    double whole_ms = report("whole capture, zstd", ms, bench->runs, 0);
+        took[i] = whole_capture(bench, &fast);
+    double whole_ms = report("whole capture, zstd", took, bench->runs, 0);
     for (unsigned i = 0; i < bench->runs; i++)
-        ms[i] = whole_capture_ms(bench, &plain);
-    (void)report("whole capture, uncompressed", ms, bench->runs, whole_ms);
+        took[i] = whole_capture(bench, &plain);
+    (void)report("whole capture, uncompressed", took, bench->runs, whole_ms);
     for (unsigned i = 0; i < bench->runs; i++)
-        ms[i] = freeze_ms(bench, &fast, false);
-    (void)report("pre-copied, no change", ms, bench->runs, whole_ms);
+        took[i] = freeze(bench, &fast, false);
+    (void)report("pre-copied, no change", took, bench->runs, whole_ms);
     for (unsigned i = 0; i < bench->runs; i++)
-        ms[i] = freeze_ms(bench, &fast, true);
-    (void)report("pre-copied, one file changed", ms, bench->runs, whole_ms);
+        took[i] = freeze(bench, &fast, true);
+    (void)report("pre-copied, one file changed", took, bench->runs, whole_ms);
 }
 
 static void run(const char *parent, unsigned runs, unsigned files, size_t file_bytes)

@@ -36,7 +36,8 @@ static void copying_done(struct copying *copying)
 
 static struct copying new_copying(const struct scratch *scratch, const struct layer_options *options)
 {
-    struct copying copying = {.dir = "/tmp/stasis-precopy-XXXXXX", .roots = {&scratch->fd, 1}};
+    struct copying copying = {.dir = "/tmp/stasis-precopy-XXXXXX",
+                              .roots = {.fds = &scratch->fd, .count = 1}};
     struct error err = {0};
 
     assert_non_null(mkdtemp(copying.dir));
@@ -196,15 +197,21 @@ static void put_random_entry(const struct scratch *scratch, const char *name, co
     }
 }
 
-/* "n": a name in the root or in a folder that may be there. */
+/* "7/31", "7", "7-b" or "7.b": a folder, and names that sort before and behind what is in it. */
 static void random_name(char out[64], unsigned *seed)
 {
-    unsigned folder = next_random(seed) % 40, file = next_random(seed) % 60;
+    unsigned folder = next_random(seed) % 30, file = next_random(seed) % 60;
 
-    if (next_random(seed) % 2)
-        (void)snprintf(out, 64, "%u-%c/%u", folder, 'a' + folder % 3, file);
-    else
-        (void)snprintf(out, 64, "%u-%c", file % 40, 'a' + file % 3);
+    switch (next_random(seed) % 4) {
+    case 0:
+        (void)snprintf(out, 64, "%u", folder);
+        break;
+    case 1:
+        (void)snprintf(out, 64, "%u%c%c", folder, "-.0_"[file % 4], 'a' + file % 3);
+        break;
+    default:
+        (void)snprintf(out, 64, "%u/%u", folder, file);
+    }
 }
 
 static void put_random_tree(const struct scratch *scratch, unsigned *seed)
@@ -456,7 +463,7 @@ static void a_layer_below_another_is_copied_with_it(void **state)
     struct error err = {0};
     SCOPED(spool) struct spool *spool = NULL;
     SCOPED_COPYING struct copying copying = new_copying(scratch, &plain);
-    copying.roots = (struct walk_roots){fds, 2};
+    copying.roots = (struct walk_roots){.fds = fds, .count = 2};
     copy(&copying);
     SCOPED_CAPTURED struct captured got = finish(&copying);
     assert_reread(&copying, scratch, 0);
@@ -656,7 +663,7 @@ static void limits_are_those_of_a_capture(void **state)
 static void fill_the_disk(const struct scratch *scratch, const char *disk)
 {
     struct precopy *precopy = NULL;
-    struct walk_roots roots = {&scratch->fd, 1};
+    struct walk_roots roots = {.fds = &scratch->fd, .count = 1};
     struct error err = {0};
     unsigned seed = 7;
 
