@@ -93,7 +93,7 @@ static void what_somebody_else_froze_is_refused_and_stays_frozen(void **state)
 static void a_container_that_is_thawed_during_the_capture_gives_no_image(void **state)
 {
     struct place *place = *state;
-    SCOPED(commit_request) struct commit_request *wanted = request(place, "torn", false);
+    SCOPED(commit_request) struct commit_request *wanted = request(place, "torn", true);
     struct error err;
     wanted->compression = LAYER_GZIP;                                /* slow */
     in_container(place, "dd if=/dev/urandom of=/zz bs=1M count=64"); /* read after /written */
