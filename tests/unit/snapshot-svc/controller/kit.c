@@ -201,11 +201,12 @@ struct kit *kit_new(void)
     fake_committer_plans(kit->agent, FAKE_SUCCEEDS);
     fake_committer_gate(kit->agent, fuse_step, &kit->fuse);
     fake_committer_start(kit->agent);
-    kit->options = (struct controller_options){
-        .config = {.snapshot_registry = "registry:5000/snapshots", .commit_timeout_ms = 600 * 1000},
-        .sandbox_workers = 4,
-        .snapshot_workers = 4,
-        .commit_retry_first_ms = 5};
+    kit->options = (struct controller_options){.config = {.snapshot_registry = "registry:5000/snapshots",
+                                                          .commit_timeout_ms = 600 * 1000,
+                                                          .upload_timeout_ms = 600 * 1000},
+                                               .sandbox_workers = 4,
+                                               .snapshot_workers = 4,
+                                               .commit_retry_first_ms = 5};
     return kit;
 }
 

@@ -62,6 +62,43 @@ static void delete_while_it_pauses(struct kit *kit)
     kit_await_gone(kit, KIND_POD, "demo-0");
 }
 
+static void pause_by_handover_and_resume(struct kit *kit)
+{
+    fake_committer_plans(kit->agent, FAKE_HANDS_OVER);
+    pause_and_resume(kit);
+}
+
+static void fail_to_push_and_come_back(struct kit *kit)
+{
+    fake_committer_plans(kit->agent, FAKE_UPLOAD_FAILS);
+    kit_create_sandbox(kit, "demo");
+    kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Succeed");
+    kit_patch(kit, KIND_BATCH_SANDBOX, "demo", "{\"spec\":{\"pause\":true}}");
+    kit_await_condition(kit, KIND_BATCH_SANDBOX, "demo", "PauseFailed", "SnapshotFailed");
+    kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Succeed");
+    kit_await_gone(kit, KIND_SANDBOX_SNAPSHOT, "demo-pause");
+
+    struct fake_seen seen = fake_committer_seen(kit->agent);
+    SCOPED(string) char *kept = xasprintf("registry:5000/snapshots/demo-main:snap-gen1@%s", seen.digest);
+    assert_runs(kit, kept);
+    assert_int_equal(seen.commits_begun, 1);
+    assert_true(seen.discards > 0); /* and nothing is left for anybody to come back for */
+}
+
+static void delete_while_it_is_pushed(struct kit *kit)
+{
+    fake_committer_plans(kit->agent, FAKE_UPLOAD_WAITS);
+    kit_create_sandbox(kit, "demo");
+    kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Succeed");
+    kit_patch(kit, KIND_BATCH_SANDBOX, "demo", "{\"spec\":{\"pause\":true}}");
+    kit_await_condition(kit, KIND_SANDBOX_SNAPSHOT, "demo-pause", "Captured", "HandedOver");
+    kit_await_gone(kit, KIND_POD, "demo-0");
+    kit_delete(kit, KIND_BATCH_SANDBOX, "demo");
+    kit_await_gone(kit, KIND_BATCH_SANDBOX, "demo");
+    kit_await_gone(kit, KIND_SANDBOX_SNAPSHOT, "demo-pause");
+    assert_true(fake_committer_seen(kit->agent).discards > 0);
+}
+
 /* ---- the law ---- */
 
 /* false: the story came to its end before that moment. */
@@ -105,12 +142,33 @@ static void a_deletion_survives_any_kill(void **state)
     assert_true(survives_every_moment(delete_while_it_pauses) >= 15);
 }
 
+static void a_pause_that_is_handed_over_survives_any_kill(void **state)
+{
+    (void)state;
+    assert_true(survives_every_moment(pause_by_handover_and_resume) >= 30);
+}
+
+static void a_sandbox_whose_image_cannot_be_pushed_survives_any_kill(void **state)
+{
+    (void)state;
+    assert_true(survives_every_moment(fail_to_push_and_come_back) >= 30);
+}
+
+static void a_deletion_while_it_is_pushed_survives_any_kill(void **state)
+{
+    (void)state;
+    assert_true(survives_every_moment(delete_while_it_is_pushed) >= 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pause_and_a_resume_survive_any_kill),
         cmocka_unit_test(a_failing_pause_survives_any_kill),
         cmocka_unit_test(a_deletion_survives_any_kill),
+        cmocka_unit_test(a_pause_that_is_handed_over_survives_any_kill),
+        cmocka_unit_test(a_sandbox_whose_image_cannot_be_pushed_survives_any_kill),
+        cmocka_unit_test(a_deletion_while_it_is_pushed_survives_any_kill),
     };
     return cmocka_run_group_tests_name("controller killed", tests, NULL, NULL);
 }

@@ -116,6 +116,8 @@ static int begin(struct fake_committer *fake, const CommitRequest *request, stru
         succeed(commit);
     else if (fake->plan == FAKE_FAILS)
         fail(commit, "RegistryUnauthorized");
+    else if (fake->plan >= FAKE_HANDS_OVER)
+        commit->releasable = commit->hold && commit->early_release;
     fake->seen.commits_begun++;
     pthread_cond_broadcast(&fake->changed);
     fake->seen.pod_is_killed = false;
@@ -162,7 +164,7 @@ static int admit(struct fake_committer *fake, const CommitRequest *request, stru
         return fake->refusal_reason ? error_reason(err, fake->refusal_reason) : -1;
     }
     if (commit && commit->state == FAILED && commit->handed_over) {
-        if (strcmp(commit->reason, "CommitKept") != 0)
+        if (strcmp(commit->reason, "CommitKept") != 0 && fake->plan != FAKE_UPLOAD_FAILS)
             commit->state = RUNNING;                /* its upload goes on */
     } else if (commit && commit->state == FAILED) { /* its caller decided to try again */
         drop(fake, commit);
@@ -183,7 +185,8 @@ static int send_progress(struct rpc_call *call, uint64_t bytes_read, struct erro
     return rpc_send(call, &event.base, err);
 }
 
-static int send_success(struct rpc_call *call, const CommitRequest *request, struct error *err)
+static int send_success(struct rpc_call *call, const CommitRequest *request, bool handed_over,
+                        struct error *err)
 {
     struct fake_committer *fake = rpc_self(call);
     Opensandbox__Committer__V1__CommitSuccess success = OPENSANDBOX__COMMITTER__V1__COMMIT_SUCCESS__INIT;
@@ -204,7 +207,8 @@ static int send_success(struct rpc_call *call, const CommitRequest *request, str
         success.containers[i] = result;
     }
     success.frozen_ms = 7;
-    success.path = OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HOLD;
+    success.path = handed_over ? OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HANDOVER
+                               : OPENSANDBOX__COMMITTER__V1__COMMIT_PATH__HOLD;
     success.path_why = (char *)"the test says so";
     event.event_case = OPENSANDBOX__COMMITTER__V1__COMMIT_EVENT__EVENT_SUCCESS;
     event.success = &success;
@@ -311,7 +315,7 @@ static int follow(struct rpc_call *call, const CommitRequest *request, struct er
         if (look.state == FAILED || look.state == EXPIRED)
             return send_failure(call, &look, err);
         if (look.state != RUNNING)
-            return send_success(call, request, err);
+            return send_success(call, request, look.handed_over, err);
     }
 }
 
@@ -359,8 +363,14 @@ static int release(struct fake_committer *fake, const char *key, struct error *e
         (void)error_set(err, ERR_NOT_FOUND, "no commit %s", key);
         return error_reason(err, "CommitLost");
     }
+    if (commit->handed_over)
+        return 0;
     if (commit->state == RUNNING && commit->releasable && !fake->loses_holds) {
         commit->handed_over = fake->seen.pod_is_killed = true;
+        if (fake->plan == FAKE_HANDS_OVER)
+            commit->state = KILLED;
+        else if (fake->plan == FAKE_UPLOAD_FAILS)
+            fail(commit, "RegistryUnauthorized");
         return 0;
     }
     if (fake->loses_holds && (commit->state == HOLDING || commit->state == RUNNING))
@@ -447,6 +457,9 @@ static int handle_keep(struct rpc_call *call, const void *request_message, void 
     pthread_mutex_unlock(&fake->lock);
     if (kept < 0 || ask_gate(fake, err) < 0)
         return -1;
+    pthread_mutex_lock(&fake->lock);
+    snprintf(fake->seen.digest, sizeof(fake->seen.digest), "%s", digest.text);
+    pthread_mutex_unlock(&fake->lock);
     response->n_containers = 1;
     response->containers = rpc_alloc(call, sizeof(*response->containers));
     ContainerResult *result = response->containers[0] = rpc_alloc(call, sizeof(*result));

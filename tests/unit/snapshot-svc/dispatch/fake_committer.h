@@ -22,7 +22,14 @@ void fake_committer_stop(struct fake_committer *fake);
 /* A second process at another address, which knows the same commits; it lives until fake_committer_free(). */
 void fake_committer_start_successor(struct fake_committer *fake, const char *socket_path);
 
-enum fake_plan { FAKE_WAITS, FAKE_SUCCEEDS, FAKE_FAILS };
+enum fake_plan {
+    FAKE_WAITS,
+    FAKE_SUCCEEDS,
+    FAKE_FAILS,
+    FAKE_HANDS_OVER,   /* releasable at once; pushed once it was released */
+    FAKE_UPLOAD_WAITS, /* likewise, and not pushed */
+    FAKE_UPLOAD_FAILS  /* likewise, and never pushed */
+};
 /* Of commits that begin from now on. */
 void fake_committer_plans(struct fake_committer *fake, enum fake_plan plan);
 /* The next calls of Commit are answered by this error; then as always. */
