@@ -75,6 +75,14 @@ static int pull_failed(struct error *err, const char *image)
     return error_wrap(err, "image %s", image);
 }
 
+/* CRI hears of images that others make (one that was kept on this node alone) a moment later. */
+static bool appeared(struct cri *cri, const char *image, const char *policy)
+{
+    struct error ignored; /* why it could not be pulled is what counts */
+
+    return strcmp(policy, "Always") != 0 && cri_has_image(cri, image, &ignored) > 0;
+}
+
 int pull_image(struct cri *cri, const char *image, const char *policy, const ProtobufCBinaryData *secrets,
                size_t secret_count, struct rpc_call *parent, struct error *err)
 {
@@ -89,7 +97,7 @@ int pull_image(struct cri *cri, const char *image, const char *policy, const Pro
             return pull_failed(err, image);
         }
     }
-    if (pull(cri, image, secrets, secret_count, parent, err) < 0)
+    if (pull(cri, image, secrets, secret_count, parent, err) < 0 && !appeared(cri, image, policy))
         return pull_failed(err, image);
     return 0;
 }

@@ -363,7 +363,6 @@ static void an_alias_has_the_containers_files_and_keeps_them_after_the_handover_
 
     run_and_take(world, "echo warm >/file", &container);
     assert_int_equal(warm_keep(world->containerd, &image, &why, &err), 1);
-    assert_int_equal(warm_keep(world->containerd, &image, &why, &err), 1);
     remove_container(world);
     assert_ok(handover_drop(world->containerd, world->key, &err), &err);
     collect_garbage(world);
