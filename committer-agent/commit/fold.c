@@ -11,11 +11,17 @@
 #include "shared/base/alloc.h"
 #include "shared/log/log.h"
 
+static void close_all(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)close(fds[i]); /* only read */
+    free(fds);
+}
+
 void fold_done(struct fold *fold)
 {
-    for (size_t i = 0; i < fold->lower_count; i++)
-        (void)close(fold->lower_fds[i]); /* only read */
-    free(fold->lower_fds);
+    close_all(fold->lower_fds, fold->lower_count);
+    close_all(fold->below_fds, fold->below_count);
     *fold = (struct fold){0};
 }
 
@@ -71,29 +77,36 @@ static int is_empty(int fd, const char *path, struct error *err)
     return failed ? error_sys(err, failed, "listing the layer %s", path) : names < 3;
 }
 
-static int open_lower(struct fold *fold, const char *path, struct error *err)
+/* containerd named it; what lies below is walked by descriptors. */
+static int open_layer(const char *path, int *ret_fd, struct error *err)
 {
-    /* containerd named it; what lies below is walked by descriptors. */
-    SCOPED(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd < 0)
         return error_sys(err, errno, "opening the layer %s", path);
-    int empty = is_empty(fd, path, err);
-    if (empty < 0)
-        return -1;
-    if (!empty)
-        fold->lower_fds[fold->lower_count++] = TAKE_FD(fd);
+    *ret_fd = fd;
     return 0;
 }
 
-static int open_lowers(const struct fold_place *place, size_t count, struct fold *fold, struct error *err)
+/* Opens all layers: the first `above` of them are ours. */
+static int open_layers(const struct fold_place *place, size_t above, struct fold *fold, struct error *err)
 {
-    fold->lower_fds = xcalloc(count + 1, sizeof(*fold->lower_fds));
-    for (size_t i = 0; i < count; i++)
-        if (open_lower(fold, place->lower_dirs[i], err) < 0) {
-            fold_done(fold);
+    fold->lower_fds = xcalloc(above + 1, sizeof(*fold->lower_fds));
+    fold->below_fds = xcalloc(place->lower_count - above + 1, sizeof(*fold->below_fds));
+    for (size_t i = 0; i < place->lower_count; i++) {
+        SCOPED(fd) int fd = -1;
+        if (open_layer(place->lower_dirs[i], &fd, err) < 0)
             return -1;
-        }
+        int empty = is_empty(fd, place->lower_dirs[i], err);
+        if (empty < 0)
+            return -1;
+        if (empty && i < above)
+            continue;
+        if (i < above)
+            fold->lower_fds[fold->lower_count++] = TAKE_FD(fd);
+        else
+            fold->below_fds[fold->below_count++] = TAKE_FD(fd);
+    }
     return 0;
 }
 
@@ -121,8 +134,10 @@ int fold_plan(struct containerd *containerd, const struct fold_place *place, con
         *ret_fold = (struct fold){.keep_layers = base->manifest.layer_count};
         return 0;
     }
-    if (open_lowers(place, above, &fold, err) < 0)
+    if (open_layers(place, above, &fold, err) < 0) {
+        fold_done(&fold);
         return error_wrap(err, "folding layers");
+    }
     *ret_fold = fold;
     return 0;
 }

@@ -26,6 +26,9 @@ struct fold {
      * there may be none although layers are folded. */
     int *lower_fds;
     size_t lower_count;
+    int *
+        below_fds; /* directories of the kept layers, topmost first, when layers are folded: what the new layer lies on */
+    size_t below_count;
 };
 
 /* How many layers of the image stay: all, or those below ours. layers_max 0: the default. */

@@ -124,7 +124,10 @@ struct walk_roots commit_source_roots(const struct commit_source *source)
     fds[0] = source->upper_fd;
     for (size_t i = 0; i < source->fold.lower_count; i++)
         fds[i + 1] = source->fold.lower_fds[i];
-    return (struct walk_roots){.fds = fds, .count = source->fold.lower_count + 1};
+    return (struct walk_roots){.fds = fds,
+                               .count = source->fold.lower_count + 1,
+                               .below_fds = source->fold.below_fds,
+                               .below_count = source->fold.below_count};
 }
 
 void commit_source_roots_done(const struct walk_roots *roots)

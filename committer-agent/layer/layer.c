@@ -293,10 +293,15 @@ static int capture_described(struct capture *capture, const struct walk_entry *e
 }
 
 /* In a stack a name may be deleted that only another layer of the stack had. Where nothing shows through there must
- * be no whiteout: overlayfs shows one in a folder that it does not merge. */
+ * be no whiteout: overlayfs shows one in a folder that it does not merge, and each would stay for ever. */
+static bool whiteout_is_needed(const struct capture *capture, const struct walk_entry *entry)
+{
+    return parent_of(capture, entry)->is_merged && (!capture->is_stack || entry->covers_below);
+}
+
 static int capture_whiteout(struct capture *capture, const struct walk_entry *entry, struct error *err)
 {
-    if (capture->is_stack && !parent_of(capture, entry)->is_merged)
+    if (capture->is_stack && !whiteout_is_needed(capture, entry))
         return 0;
     return write_whiteout(capture, entry, err);
 }
@@ -313,7 +318,7 @@ static int pass_over(struct capture *capture, enum layer_loss loss, const struct
 static int capture_socket(struct capture *capture, const struct walk_entry *entry, struct error *err)
 {
     lose(capture, LAYER_LOST_SOCKET, entry->path, 1);
-    return parent_of(capture, entry)->is_merged ? write_whiteout(capture, entry, err) : 0;
+    return whiteout_is_needed(capture, entry) ? write_whiteout(capture, entry, err) : 0;
 }
 
 static int capture_entry(struct capture *capture, const struct walk_entry *entry, struct error *err)
@@ -359,7 +364,7 @@ static void capture_done(struct capture *capture)
 static int run(struct capture *capture, const struct walk_roots *roots, struct error *err)
 {
     capture->tar = tar_writer_new(capture->output->bytes);
-    capture->is_stack = roots->count > 1;
+    capture->is_stack = roots->count + roots->below_count > 1;
     capture->walk = walk_new(roots, &capture->options.limits);
     capture->xattrs = xattrs_new();
     capture->hardlinks = hardlinks_new(HARDLINKS_MAX_BYTES);

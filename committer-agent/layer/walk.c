@@ -28,13 +28,15 @@ struct part {
 /* A folder that the walk is in. */
 struct level {
     size_t first_part, part_count; /* topmost first */
+    size_t listed_count;           /* of them, those that are not below the stack */
     size_t path_length;            /* of this folder's own path */
     struct names names;
     bool evicted; /* the names were dropped for their memory: read them again after the path's next part */
 };
 
 struct walk {
-    struct walk_roots roots;
+    int *root_fds;
+    size_t root_count, stack_count; /* the roots from stack_count on are below the stack */
     struct walk_limits limits;
     struct xattrs *xattrs; /* only of a stack */
 
@@ -79,15 +81,16 @@ struct walk *walk_new(const struct walk_roots *roots, const struct walk_limits *
 {
     struct walk *walk = xcalloc(1, sizeof(*walk));
 
-    int *fds = xcalloc(roots->count, sizeof(*fds));
-
-    memcpy(fds, roots->fds, roots->count * sizeof(*fds));
-    walk->roots = (struct walk_roots){fds, roots->count};
+    walk->stack_count = roots->count;
+    walk->root_count = roots->count + roots->below_count;
+    walk->root_fds = xcalloc(walk->root_count, sizeof(*walk->root_fds));
+    for (size_t i = 0; i < walk->root_count; i++)
+        walk->root_fds[i] = i < roots->count ? roots->fds[i] : roots->below_fds[i - roots->count];
     walk->limits = walk_limits_resolve(limits);
     assert(roots->count >= 1 && walk->limits.open_folders_max >= 2 &&
            walk->limits.names_budget_bytes >= 4 * NAMES_BUDGET_MIN);
     walk->oldest_open = 1;
-    if (roots->count > 1)
+    if (walk->root_count > 1)
         walk->xattrs = xattrs_new();
     return walk;
 }
@@ -106,7 +109,7 @@ void walk_free(struct walk *walk)
     drop_parts(walk, 0);
     while (walk->depth > 0)
         names_done(&walk->levels[--walk->depth].names);
-    free((void *)walk->roots.fds);
+    free(walk->root_fds);
     xattrs_free(walk->xattrs);
     free(walk->levels);
     free(walk->parts);
@@ -200,7 +203,7 @@ static void evict_names(struct walk *walk, size_t share)
 static int read_names(struct walk *walk, const char *after, struct error *err)
 {
     struct level *level = innermost(walk);
-    const struct names_folders folders = {walk->fds + level->first_part, level->part_count};
+    const struct names_folders folders = {walk->fds + level->first_part, level->listed_count};
     size_t share = walk->limits.names_budget_bytes / 4;
 
     walk->names_bytes -= names_held_bytes(&level->names);
@@ -223,6 +226,9 @@ static struct level *push_level(struct walk *walk)
                             .part_count = walk->part_count - walk->entry_part,
                             .path_length = walk->path.length};
     names_init(&level->names);
+    while (level->listed_count < level->part_count &&
+           walk->parts[level->first_part + level->listed_count].root < walk->stack_count)
+        level->listed_count++;
     walk->entry_part = walk->part_count;
     return level;
 }
@@ -244,7 +250,7 @@ static int descend(struct walk *walk, struct error *err)
     const struct level *level = push_level(walk);
 
     walk->open_folders += level->part_count; /* at once: ascend() takes them all off, failure or not */
-    for (size_t i = level->first_part; i < walk->part_count; i++) {
+    for (size_t i = level->first_part; i < level->first_part + level->listed_count; i++) {
         int fd = open_beneath(walk->fds[i], ".", O_RDONLY | O_DIRECTORY);
         if (fd < 0)
             return open_error(walk, errno, err);
@@ -382,7 +388,7 @@ static int check_limits(struct walk *walk, struct error *err)
 /* The folders that an entry may be in: the parts of the innermost one, or the roots for the root itself. */
 static size_t count_folders(struct walk *walk)
 {
-    return walk->depth ? innermost(walk)->part_count : walk->roots.count;
+    return walk->depth ? innermost(walk)->part_count : walk->root_count;
 }
 
 /* Adds a descriptor to the last entry, and takes it. */
@@ -397,12 +403,16 @@ static void push_part(struct walk *walk, int fd, size_t root, const struct stat 
     walk->fds[walk->part_count++] = fd;
 }
 
+static size_t root_of(struct walk *walk, size_t folder)
+{
+    return walk->depth ? walk->parts[innermost(walk)->first_part + folder].root : folder;
+}
+
 /* 1: the folder has the name, which is a part of the entry now. 0: it has not. */
 static int add_part(struct walk *walk, size_t folder, const char *name, struct stat *ret_st,
                     struct error *err)
 {
-    size_t at = walk->depth ? innermost(walk)->first_part + folder : 0;
-    int dir_fd = walk->depth ? walk->fds[at] : walk->roots.fds[folder];
+    int dir_fd = walk->depth ? walk->fds[innermost(walk)->first_part + folder] : walk->root_fds[folder];
     SCOPED(fd)
     int fd = open_beneath(dir_fd, name, O_PATH);
 
@@ -412,7 +422,7 @@ static int add_part(struct walk *walk, size_t folder, const char *name, struct s
         return open_error(walk, errno, err);
     if (fstat(fd, ret_st) < 0)
         return error_sys(err, errno, "looking at %s", current_path(walk).text);
-    push_part(walk, TAKE_FD(fd), walk->depth ? walk->parts[at].root : folder, ret_st);
+    push_part(walk, TAKE_FD(fd), root_of(walk, folder), ret_st);
     return 1;
 }
 
@@ -426,54 +436,84 @@ static int part_is_opaque(struct walk *walk, struct error *err)
     return xattrs_opaque(walk->xattrs);
 }
 
-/* Adds the folders of that name below the topmost. 1: nothing further down shows through them; 0 or -1. */
+/* Adds the folders of that name below the topmost. 1: the stack lets nothing from below it show through; 0 or -1. */
 static int merge_below(struct walk *walk, size_t topmost, const char *name, struct error *err)
 {
-    int hides = part_is_opaque(walk, err);
+    int ends = part_is_opaque(walk, err);
+    bool in_stack = true;
 
-    for (size_t i = topmost + 1; hides == 0 && i < count_folders(walk); i++) {
+    for (size_t i = topmost + 1; ends == 0 && i < count_folders(walk); i++) {
         struct stat st;
+        in_stack = root_of(walk, i) < walk->stack_count;
         int found = add_part(walk, i, name, &st, err);
         if (found < 0)
             return -1;
         if (found == 0)
             continue;
         if (S_ISDIR(st.st_mode)) {
-            hides = part_is_opaque(walk, err);
+            ends = part_is_opaque(walk, err);
         } else {
             drop_parts(walk, walk->part_count - 1);
-            hides = 1;
+            ends = 1;
         }
     }
-    return hides;
+    return ends > 0 ? in_stack : ends;
+}
+
+/* Does anything that shows through from below the stack have the name? 1, 0 or -1. */
+static int find_below(struct walk *walk, const char *name, struct error *err)
+{
+    if (walk->root_count == walk->stack_count)
+        return 1; /* nobody told what is there */
+    for (size_t i = innermost(walk)->listed_count; i < count_folders(walk); i++) {
+        struct stat st;
+        int found = add_part(walk, i, name, &st, err);
+        if (found < 0)
+            return -1;
+        if (found == 0)
+            continue;
+        drop_parts(walk, walk->part_count - 1);
+        return !walk_is_whiteout(&st);
+    }
+    return 0;
+}
+
+/* What an entry is to those of its name further down. */
+static int look_below(struct walk *walk, size_t topmost, const char *name, struct walk_entry *entry,
+                      struct error *err)
+{
+    int hides = 0, covers = 0;
+
+    if (walk->root_count == 1)
+        return 0;
+    if (S_ISDIR(entry->st.st_mode))
+        hides = merge_below(walk, topmost, name, err);
+    else if (S_ISSOCK(entry->st.st_mode) || walk_is_whiteout(&entry->st))
+        covers = find_below(walk, name, err);
+    if (hides < 0 || covers < 0)
+        return -1;
+    entry->hides_below = hides;
+    entry->covers_below = covers;
+    return 0;
 }
 
 /* Opens the entry that walk->path names, by its name in the topmost folder that has it, and shows it. */
 static int enter(struct walk *walk, size_t topmost, const char *name, struct walk_entry *ret_entry,
                  struct error *err)
 {
-    struct stat st;
     const char *path = strbuf_text(&walk->path), *slash = strrchr(path, '/');
-    int hides_below = 0;
+    struct walk_entry entry = {.path = path, .name = slash ? slash + 1 : path, .depth = walk->depth};
 
     if (check_limits(walk, err) < 0)
         return -1;
-    int found = add_part(walk, topmost, name, &st, err);
+    int found = add_part(walk, topmost, name, &entry.st, err);
     if (found <= 0)
         return found < 0 ? -1 : open_error(walk, ENOENT, err);
-    if (S_ISDIR(st.st_mode) && walk->roots.count > 1)
-        hides_below = merge_below(walk, topmost, name, err);
-    if (hides_below < 0)
+    if (look_below(walk, topmost, name, &entry, err) < 0)
         return -1;
-    walk->may_descend = S_ISDIR(st.st_mode);
-    *ret_entry = (struct walk_entry){
-        .fd = walk->fds[walk->entry_part],
-        .path = path,
-        .name = slash ? slash + 1 : path,
-        .depth = walk->depth,
-        .hides_below = hides_below,
-        .st = st,
-    };
+    walk->may_descend = S_ISDIR(entry.st.st_mode);
+    entry.fd = walk->fds[walk->entry_part];
+    *ret_entry = entry;
     return 1;
 }
 

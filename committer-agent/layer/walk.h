@@ -3,8 +3,8 @@
  *
  * Given several folders it shows them as overlayfs would stack them: the topmost entry of a name wins; folders
  * of one path are one folder with the attributes of the topmost, down to the first that is opaque, or lies on a
- * whiteout or on anything but a folder. Whiteouts are entries like any other: what is below the stack is not
- * known here.
+ * whiteout or on anything but a folder. Whiteouts are entries like any other; whether they are needed says
+ * covers_below.
  *
  * The tree is hostile. Each entry is opened by one name in its folder's descriptor (openat2, RESOLVE_BENEATH
  * and no symlink, magic link or mount crossed) with O_PATH, so nothing in it is run, read or waited for by
@@ -45,12 +45,17 @@ struct walk_entry {
     const char *name; /* the last part of path */
     unsigned depth;
     bool hides_below; /* a folder of a stack that is opaque, or lies on what is opaque or no folder */
+    /* A whiteout or socket of a stack: below it something has its name, or may have, where that is not known. */
+    bool covers_below;
     struct stat st;
 };
 
-struct walk_roots {
-    const int *fds; /* of folders, topmost first */
-    size_t count;   /* at least 1 */
+struct walk_roots { /* descriptors of folders, topmost first */
+    const int *fds;
+    size_t count; /* at least 1 */
+    /* What the stack lies on: looked at for what shows through, not walked. 0: not known. */
+    const int *below_fds;
+    size_t below_count;
 };
 
 struct walk;

@@ -63,7 +63,7 @@ static void capture_sized(const struct scratch *scratch, enum layer_compression 
                           const char *spool_dir, struct spool **ret_spool, struct sized *ret_sized)
 {
     const struct layer_options options = {.compress = {.compression = compression}};
-    const struct walk_roots roots = {&scratch->fd, 1};
+    const struct walk_roots roots = {.fds = &scratch->fd, .count = 1};
     int64_t from_ms = clock_monotonic_ms();
 
     *ret_sized = (struct sized){0};

@@ -128,7 +128,7 @@ int capture_into_memory(const char *folder, const struct layer_options *options,
                         struct captured *ret_captured, struct error *err)
 {
     SCOPED(fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const struct walk_roots roots = {&fd, 1};
+    const struct walk_roots roots = {.fds = &fd, .count = 1};
 
     assert_true(fd >= 0);
     return capture_roots_into_memory(&roots, options, ret_captured, err);

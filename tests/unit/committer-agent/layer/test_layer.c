@@ -410,8 +410,8 @@ static int capture_for_reader(const struct scratch *scratch, const char *spool_d
     size_t length;
 
     assert_ok(spool_new(spool_dir, &spool, ret_capture_error), ret_capture_error);
-    assert_int_equal(layer_capture(&(struct walk_roots){&scratch->fd, 1}, &plain, spool, NULL, cancelled,
-                                   &result, ret_capture_error),
+    assert_int_equal(layer_capture(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &plain, spool, NULL,
+                                   cancelled, &result, ret_capture_error),
                      -1);
     SCOPED(spool_reader) struct spool_reader *reader = spool_reader_new(spool, 0);
     int answer = spool_reader_read(reader, &byte, 1, &length, ret_reader_error);
@@ -597,8 +597,8 @@ static void progress_adds_up_over_captures(void **state)
         struct layer_result result;
         struct error err = {0};
         assert_ok(spool_new("/tmp", &spool, &err), &err);
-        assert_ok(layer_capture(&(struct walk_roots){&scratch->fd, 1}, &plain, spool, &progress, NULL,
-                                &result, &err),
+        assert_ok(layer_capture(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &plain, spool,
+                                &progress, NULL, &result, &err),
                   &err);
         written += result.size_bytes;
         assert_ok(spool_unlink(spool, &err), &err);

@@ -54,7 +54,7 @@ static void stack_done(struct stack *stack)
 
 static struct walk_roots roots_of(const struct stack *stack)
 {
-    return (struct walk_roots){stack->fds, stack->count};
+    return (struct walk_roots){.fds = stack->fds, .count = stack->count};
 }
 
 static void put_opaque(const struct scratch *layer, const char *name)

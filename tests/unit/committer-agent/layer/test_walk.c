@@ -18,7 +18,7 @@ static const struct walk_limits tight = {.open_folders_max = 2, .names_budget_by
 /* "path\n" for each entry. */
 static void walk_all(int root_fd, const struct walk_limits *limits, struct strbuf *ret_paths)
 {
-    SCOPED(walk) struct walk *walk = walk_new(&(struct walk_roots){&root_fd, 1}, limits);
+    SCOPED(walk) struct walk *walk = walk_new(&(struct walk_roots){.fds = &root_fd, .count = 1}, limits);
     struct walk_entry entry;
     struct error err;
     int more;
@@ -33,7 +33,7 @@ static void walk_all(int root_fd, const struct walk_limits *limits, struct strbu
 
 static int walk_to_the_end(int root_fd, const struct walk_limits *limits, struct error *err)
 {
-    SCOPED(walk) struct walk *walk = walk_new(&(struct walk_roots){&root_fd, 1}, limits);
+    SCOPED(walk) struct walk *walk = walk_new(&(struct walk_roots){.fds = &root_fd, .count = 1}, limits);
     struct walk_entry entry;
     int more;
 
@@ -69,7 +69,7 @@ static void each_entry_is_shown_with_its_own_attributes_and_depth(void **state)
 
     put_folder(scratch, "d");
     put_file(scratch, "d/file", "12345");
-    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &(struct walk_limits){0});
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_string_equal(entry.name, "");
     assert_int_equal(entry.depth, 0);
@@ -96,7 +96,7 @@ static void a_folder_that_is_skipped_shows_no_content(void **state)
     put_folder(scratch, "d");
     put_file(scratch, "d/file", "");
     put_file(scratch, "e", "");
-    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &(struct walk_limits){0});
     for (; walk_next(walk, &entry, &err) > 0; count++)
         if (strcmp(entry.path, "d") == 0)
             walk_skip_children(walk);
@@ -154,7 +154,7 @@ static void depth_costs_neither_descriptors_nor_correctness(void **state)
     int more;
 
     put_deep(scratch, 120);
-    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &tight);
+    walk = walk_new(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &tight);
     for (; (more = walk_next(walk, &entry, &err)) > 0; count++) {
         unsigned now = open_descriptors();
         most = now > most ? now : most;
@@ -226,7 +226,7 @@ static void an_entry_that_goes_away_says_that_the_tree_was_not_still(void **stat
 
     put_file(scratch, "a", "");
     put_file(scratch, "b", "");
-    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &(struct walk_limits){0});
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(unlinkat(scratch->fd, "b", 0), 0);
@@ -246,7 +246,7 @@ static void a_walk_goes_on_behind_what_went_away(void **state)
     put_folder(scratch, "b");
     put_folder(scratch, "c");
     put_file(scratch, "c/file", "");
-    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &(struct walk_limits){0});
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(walk_next(walk, &entry, &err), 1); /* "0": by now the root is listed */
     assert_int_equal(unlinkat(scratch->fd, "a", 0), 0);
@@ -274,7 +274,8 @@ static void a_folder_that_is_moved_elsewhere_is_noticed_on_the_way_back(void **s
     put_folder(scratch, "a/b");
     put_folder(scratch, "a/b/c");
     put_file(scratch, "a/b/c/file", "");
-    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &tight); /* "a" is closed while we are in "c" */
+    walk = walk_new(&(struct walk_roots){.fds = &scratch->fd, .count = 1},
+                    &tight); /* "a" is closed while we are in "c" */
     while ((more = walk_next(walk, &entry, &err)) > 0)
         if (strcmp(entry.path, "a/b/c/file") == 0)
             assert_int_equal(renameat(scratch->fd, "a/b", scratch->fd, "stolen"), 0);
@@ -308,7 +309,7 @@ static void reopening_gives_the_same_file_even_under_another_name(void **state)
     int fd = -1;
 
     put_file(scratch, "a", "mine");
-    walk = walk_new(&(struct walk_roots){&scratch->fd, 1}, &(struct walk_limits){0});
+    walk = walk_new(&(struct walk_roots){.fds = &scratch->fd, .count = 1}, &(struct walk_limits){0});
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(walk_next(walk, &entry, &err), 1);
     assert_int_equal(renameat(scratch->fd, "a", scratch->fd, "b"), 0);
