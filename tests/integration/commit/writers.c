@@ -26,12 +26,21 @@ struct writer {
     unsigned number;
     _Atomic uint64_t *ack; /* the last number that the kernel has taken */
     int told;              /* a pipe to the parent */
+    int go;                /* ends when all have written once; or the first would leave no time to the last */
 };
 
 static void tell(const struct writer *writer, char what)
 {
     if (write(writer->told, &what, 1) != 1 || what == 'l')
         _exit(1);
+}
+
+static void wait_for_the_others(const struct writer *writer)
+{
+    char byte;
+
+    tell(writer, 'r');
+    (void)!read(writer->go, &byte, 1);
 }
 
 static void name_of(const struct writer *writer, const char *kind, char *name, size_t size)
@@ -54,13 +63,13 @@ static void append(const struct writer *writer)
         tell(writer, 'l');
     if (ftruncate(fd, 0) < 0) /* or it would grow for ever */
         tell(writer, 'l');
-    for (bool told = false;; told = true) {
+    for (bool waited = false;; waited = true) {
         n++;
         if (write(fd, &n, sizeof(n)) != sizeof(n))
             _exit(1);
         *writer->ack = n;
-        if (!told)
-            tell(writer, 'r');
+        if (!waited)
+            wait_for_the_others(writer);
     }
 }
 
@@ -77,14 +86,14 @@ static void create(const struct writer *writer)
     create_name(writer, n, name, sizeof(name));
     if (n > 0 && access(name, F_OK) < 0)
         tell(writer, 'l');
-    for (bool told = false;; told = true) {
+    for (bool waited = false;; waited = true) {
         create_name(writer, ++n, name, sizeof(name));
         int fd = open(name, O_WRONLY | O_CREAT, 0644);
         if (fd < 0 || close(fd) < 0)
             _exit(1);
         *writer->ack = n;
-        if (!told)
-            tell(writer, 'r');
+        if (!waited)
+            wait_for_the_others(writer);
         if (n > KEPT) {
             create_name(writer, n - KEPT, name, sizeof(name));
             (void)unlink(name); /* a predecessor that was killed may have had no time to make it */
@@ -104,11 +113,11 @@ static void map(const struct writer *writer)
     _Atomic uint64_t *cell = mmap(NULL, MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (cell == MAP_FAILED || *cell < n)
         tell(writer, 'l');
-    for (bool told = false;; told = true) {
+    for (bool waited = false;; waited = true) {
         *cell = ++n;
         *writer->ack = n;
-        if (!told)
-            tell(writer, 'r');
+        if (!waited)
+            wait_for_the_others(writer);
     }
 }
 
@@ -160,20 +169,24 @@ int main(int argc, char **argv)
 {
     unsigned count = argc == 4 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
     _Atomic uint64_t *acks = count ? map_acks(argv[2], count) : NULL;
-    int told[2];
+    int told[2], go[2];
 
-    if (!acks || pipe(told) < 0 || (mkdir(argv[1], 0755), chdir(argv[1])) < 0)
+    if (!acks || pipe(told) < 0 || pipe(go) < 0 || (mkdir(argv[1], 0755), chdir(argv[1])) < 0)
         return 2;
     for (unsigned i = 0; i < count; i++) {
-        const struct writer writer = {.number = i, .ack = &acks[i], .told = told[1]};
+        const struct writer writer = {.number = i, .ack = &acks[i], .told = told[1], .go = go[0]};
         pid_t pid = fork();
         if (pid < 0)
             return 2;
-        if (pid == 0)
+        if (pid == 0) {
+            (void)close(go[1]);
             write_forever(&writer);
+        }
     }
     (void)close(told[1]); /* so that reading ends when all have died */
-    if (report(argv[2], wait_for_all(told[0], count)) < 0)
+    char what = wait_for_all(told[0], count);
+    (void)close(go[1]);
+    if (report(argv[2], what) < 0)
         return 2;
     for (;;)
         (void)pause();

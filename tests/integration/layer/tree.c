@@ -1,5 +1,6 @@
 #include "tests/integration/layer/tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -184,7 +185,8 @@ void tree_describe(const char *root, bool with_root, struct strbuf *ret_text)
         describe_one(ret_text, root, "/", &st, NULL);
     for (unsigned i = 0; i < count; i++) {
         SCOPED(string) char *full_path = xasprintf("%s/%s", root, paths[i]);
-        assert_int_equal(lstat(full_path, &st), 0);
+        if (lstat(full_path, &st) < 0)
+            fail_msg("%s is listed, and then: %s", full_path, strerror(errno));
         if (!is_left_out(paths[i], st.st_mode))
             describe_one(ret_text, full_path, paths[i], &st, first_link_of(seen, &seen_count, &st, paths[i]));
     }
