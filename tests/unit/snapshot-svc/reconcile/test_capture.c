@@ -361,6 +361,24 @@ static void an_agent_that_does_not_know_the_files_is_asked_on(void **state)
     done(world);
 }
 
+static void a_commit_that_may_have_been_handed_over_is_not_given_up(void **state)
+{
+    (void)state;
+    struct world *world = releasable();
+
+    world->commits[0].releasable = false;
+    world->commits[0].in_doubt = true;
+    world->now_ms += 24LL * 3600 * SECOND_MS;
+    world->agent_ready = false;
+    assert_string_equal(pass_snapshot_once(world), "status(Committing) event(AgentUnreachable)");
+    assert_string_equal(pass_snapshot_once(world), "");
+    world->agent_ready = true;
+    assert_string_equal(pass_snapshot_once(world), "");
+    world->commits[0].in_doubt = false; /* it runs, says its agent */
+    assert_non_null(strstr(pass_snapshot_once(world), "status(Failed)"));
+    done(world);
+}
+
 /* ---- being deleted ---- */
 
 static void a_sandbox_deleted_meanwhile_lets_its_files_go(void **state)
@@ -497,6 +515,7 @@ int main(void)
         cmocka_unit_test(pods_go_first_when_the_upload_failed_before_they_did),
         cmocka_unit_test(no_deadline_gives_up_the_only_copy),
         cmocka_unit_test(an_agent_that_does_not_know_the_files_is_asked_on),
+        cmocka_unit_test(a_commit_that_may_have_been_handed_over_is_not_given_up),
         cmocka_unit_test(a_sandbox_deleted_meanwhile_lets_its_files_go),
         cmocka_unit_test(an_agent_that_stays_away_does_not_keep_a_deleted_snapshot),
         cmocka_unit_test(a_restored_pod_goes_where_its_images_are),

@@ -24,6 +24,7 @@ struct agent_commit {
     bool followed;  /* by the dispatcher of this process */
     bool told_lost; /* the dispatcher learned that the hold is gone */
     bool releasable, handed_over, kept, discarded;
+    bool in_doubt; /* RUNNING: the dispatcher has not heard of it since somebody may have released it */
     const char *upload_reason; /* RUNNING: why the last upload failed */
     long files;
     int64_t started_ms;

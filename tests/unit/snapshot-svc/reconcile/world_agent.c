@@ -269,6 +269,7 @@ void view_commit(struct world *world, const json_t *snapshot, struct commit_view
     } else if (commit->state == AGENT_RUNNING) {
         view->state = COMMIT_RUNNING;
         view->releasable = commit->releasable;
+        view->in_doubt = commit->in_doubt;
         view->reason = (char *)commit->upload_reason;
         view->message = commit->upload_reason ? (char *)"says the agent" : NULL;
         view->progress =
