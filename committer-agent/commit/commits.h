@@ -58,7 +58,8 @@ struct commit_report {
     const char *path_why; /* why a pause is not handed over, "" otherwise; borrowed from the commit */
     enum commit_phase phase;
     uint64_t bytes_read, bytes_total, bytes_pushed, files;
-    const struct commit_result *results; /* finished and not failed; borrowed from the commit */
+    const struct commit_result
+        *results; /* finished, and not failed but with CommitKept; borrowed from the commit */
     size_t result_count;
     int64_t frozen_ms, elapsed_ms;
 };

@@ -99,6 +99,8 @@ void commit_wait_idle(struct commit *commit); /* lock held; until nobody works o
 int commit_cancel_locked(struct commit *commit, struct error *err);
 
 void commit_be_expired(struct commit *commit); /* lock held; state and error */
+void commit_be_kept(
+    struct commit *commit); /* lock held; KILLED, by record->kept: the error that callers get */
 
 enum commit_state commit_state_at(enum commit_stage stage);
 

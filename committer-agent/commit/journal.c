@@ -28,7 +28,7 @@ struct journal {
 /* The record as JSON holds it: containers as a list, the stage by name. */
 struct stored_record {
     char *key, *stage, *pod_uid, *pod_ns, *pod_name;
-    bool hold, hands_over, warm;
+    bool hold, hands_over, warm, kept;
     int64_t hold_until_unix_ms, frozen_ms, changed_unix_ms;
     struct json_list containers;
 };
@@ -87,6 +87,7 @@ static const struct json_field record_fields[] = {
     {.name = "hold", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, hold)},
     {.name = "handsOver", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, hands_over)},
     {.name = "warm", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, warm)},
+    {.name = "kept", .kind = JSON_BOOL, .offset = offsetof(struct stored_record, kept)},
     {.name = "holdUntil", .kind = JSON_INT64, .offset = offsetof(struct stored_record, hold_until_unix_ms)},
     {.name = "frozenMs", .kind = JSON_INT64, .offset = offsetof(struct stored_record, frozen_ms)},
     {.name = "changed", .kind = JSON_INT64, .offset = offsetof(struct stored_record, changed_unix_ms)},
@@ -200,6 +201,7 @@ int journal_write(struct journal *journal, const struct journal_record *record, 
                                    .hold = record->hold,
                                    .hands_over = record->hands_over,
                                    .warm = record->warm,
+                                   .kept = record->kept,
                                    .hold_until_unix_ms = record->hold_until_unix_ms,
                                    .frozen_ms = record->frozen_ms,
                                    .changed_unix_ms = record->changed_unix_ms,
@@ -252,6 +254,7 @@ static int record_read(const char *path, struct journal_record **ret_record, str
                                       .hold = stored.hold,
                                       .hands_over = stored.hands_over,
                                       .warm = stored.warm,
+                                      .kept = stored.kept,
                                       .hold_until_unix_ms = stored.hold_until_unix_ms,
                                       .frozen_ms = stored.frozen_ms,
                                       .changed_unix_ms = stored.changed_unix_ms,

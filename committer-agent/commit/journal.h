@@ -65,6 +65,7 @@ struct journal_record {
     bool hold;
     bool hands_over;            /* whoever kills takes the writable layers over, too (handover.h) */
     bool warm;                  /* KILLED: a pod of these images starts on this node without a pull */
+    bool kept;                  /* KILLED: the images are on this node alone, in no registry */
     int64_t hold_until_unix_ms; /* HOLDING: when the hold runs out; 0 otherwise */
     int64_t frozen_ms;
     int64_t changed_unix_ms;              /* when this stage was written */

@@ -33,6 +33,13 @@ static void nobody_follows(void *self)
     (void)self;
 }
 
+void commit_be_kept(struct commit *commit)
+{
+    (void)error_set(&commit->error, ERR_PRECONDITION,
+                    "the image was not pushed: it is kept on this node alone, and nobody pushes it any more");
+    (void)error_reason(&commit->error, "CommitKept");
+}
+
 /* Lock held, let go while it works. */
 static int keep_idle(struct commit *commit, struct error *err)
 {
@@ -54,7 +61,7 @@ static int keep_idle(struct commit *commit, struct error *err)
         commit->state = COMMIT_IS_KILLED;
         commit->finished_ms = clock_monotonic_ms();
         commit->due_at_ms = commit->finished_ms + RETENTION_MS;
-        error_clear(&commit->error);
+        commit_be_kept(commit);
     }
     (void)pthread_cond_broadcast(&commits->changed);
     return result;

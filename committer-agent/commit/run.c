@@ -427,8 +427,9 @@ static int keep(struct steps *steps, struct journal_record *record, struct error
         return -1;
     FAILPOINT(kept_content_written);
     store_results(record, steps->results, steps->run->request->count);
-    record->warm = true;
+    record->warm = record->kept = true;
     if (commit_write_stage(steps->run->env, record, STAGE_KILLED, err) < 0) {
+        record->warm = record->kept = false;
         forget_results(record);
         return -1;
     }

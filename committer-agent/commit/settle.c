@@ -118,6 +118,8 @@ static void remember(struct commits *commits, struct journal_record *record)
         commit_be_expired(commit);
     if (commit->state == COMMIT_IS_HANDED_OVER)
         commit_be_handed_over(commit);
+    if (record->kept)
+        commit_be_kept(commit);
     if (commit->state == COMMIT_IS_FAILED) {
         (void)error_set(&commit->error, ERR_UNAVAILABLE, "the agent was restarted during the commit");
         (void)error_reason(&commit->error, "AgentRestarted");

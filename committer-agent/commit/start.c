@@ -339,11 +339,16 @@ int commits_start(struct commits *commits, const struct commit_request *request,
     return result;
 }
 
+static bool is_kept(const struct commit *commit)
+{
+    return commit->state == COMMIT_IS_KILLED && commit->record->kept;
+}
+
 /* Lock held. */
 static bool has_failed(const struct commit *commit)
 {
     return commit->state == COMMIT_IS_FAILED || commit->state == COMMIT_IS_EXPIRED ||
-           commit->state == COMMIT_IS_HANDED_OVER;
+           commit->state == COMMIT_IS_HANDED_OVER || is_kept(commit);
 }
 
 /* Lock held. A kill that has begun without an image ends as HANDED_OVER: that is the outcome. */
@@ -360,7 +365,7 @@ static struct commit_report report_of(struct commit *commit)
                                    .failed = has_failed(commit),
                                    .error = commit->error,
                                    .hold = commit->request->hold,
-                                   .handed_over = commit_is_handed_over(commit),
+                                   .handed_over = commit_is_handed_over(commit) || is_kept(commit),
                                    .releasable = commit->kill != KILL_NOT_OFFERED,
                                    .path_why = run->path_why,
                                    .phase = (enum commit_phase)atomic_load(&run->progress.phase),
@@ -370,9 +375,11 @@ static struct commit_report report_of(struct commit *commit)
                                    .files = atomic_load(&run->layers.files)};
     if (report.finished)
         report.elapsed_ms = commit->finished_ms - commit->started_ms;
-    if (report.finished && !report.failed) {
+    if (report.finished && commit->results) {
         report.results = commit->results;
         report.result_count = commit->result_count;
+    }
+    if (report.finished && !report.failed) {
         report.frozen_ms = commit->record->frozen_ms;
         report.warm = commit->record->warm;
     }
