@@ -22,3 +22,7 @@ struct docker_registry *docker_registry_start(const struct docker_registry_optio
 void docker_registry_stop(struct docker_registry *registry);
 const char *docker_registry_host(const struct docker_registry *registry); /* "127.0.0.1:40001" */
 const char *docker_registry_ca_file(const struct docker_registry *registry);
+const char *
+docker_registry_key_file(const struct docker_registry *registry); /* of the certificate in ca_file */
+/* Uploads of a repository that were begun and neither finished nor cancelled. */
+unsigned docker_registry_open_uploads(const struct docker_registry *registry, const char *repository);
