@@ -1,6 +1,6 @@
-/* bench-commit-floor SPOOL_DIR LEVEL THREADS FILE... - what the hardware allows: each step of a commit alone, on the same
+/* bench-commit-floor OUTPUT LEVEL THREADS FILE... - what the hardware allows: each step of a commit alone, on the same
  * bytes, one after the other. Prints seconds as JSON: reading once (page cache as it is found, large reads), sha256 of
- * what was read, zstd of it (level and threads as given), writing the compressed bytes to a file in SPOOL_DIR (no fsync:
+ * what was read, zstd of it (level and threads as given), writing the compressed bytes to OUTPUT, a new file (no fsync:
  * the spool is not synced before the push either). */
 #include <errno.h>
 #include <fcntl.h>
@@ -125,9 +125,8 @@ static double compress(const struct bytes *bytes, int level, unsigned threads, s
     return took;
 }
 
-static double spool(const char *dir, const struct bytes *bytes)
+static double spool(const char *path, const struct bytes *bytes)
 {
-    char *path = xasprintf("%s/floor.%ld", dir, (long)getpid());
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     double began = now_s();
 
@@ -142,15 +141,13 @@ static double spool(const char *dir, const struct bytes *bytes)
     }
     double took = now_s() - began;
     (void)close(fd);
-    (void)unlink(path);
-    free(path);
     return took;
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 5) {
-        (void)fprintf(stderr, "usage: %s SPOOL_DIR LEVEL THREADS FILE...\n", argv[0]);
+        (void)fprintf(stderr, "usage: %s OUTPUT LEVEL THREADS FILE...\n", argv[0]);
         return 2;
     }
     size_t total = total_bytes(argv + 4);
