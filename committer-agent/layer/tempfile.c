@@ -33,6 +33,8 @@ static int storage_error(struct error *err, int sys_errno, const char *doing)
     error_sys(err, sys_errno, "%s a temporary file", doing);
     if (sys_errno == ENOSPC || sys_errno == EDQUOT)
         error_reason(err, "DiskFull");
+    if (sys_errno == EFBIG)
+        err->code = ERR_EXHAUSTED;
     return -1;
 }
 
