@@ -2,12 +2,14 @@
 
 #include <pthread.h>
 
+#include "committer-agent/commit/upload_note.h"
 #include "committer-agent/registry/upload.h"
 #include "shared/base/alloc.h"
 
 struct layer_push {
     const struct reference *target;
     struct spool *spool;
+    char *note;
     _Atomic uint64_t *bytes_pushed;
 
     /* The thread's, until it is joined. */
@@ -62,10 +64,13 @@ static void *follow_spool(void *arg)
     const struct upload_options options = {.accepted = count_accepted, .self = push};
 
     push->source = (struct blob_source){.ready = spooled_ready, .read = spooled_read, .self = push};
+    upload_note_settle(push->note, push->registry, push->target->repository);
     push->result =
         upload_begin(push->registry, push->target->repository, &options, &push->upload, &push->error);
-    if (push->result == 0)
-        push->result = upload_stream(push->upload, &push->source, &push->error);
+    if (push->result < 0)
+        return NULL;
+    upload_note_write(push->note, upload_location(push->upload));
+    push->result = upload_stream(push->upload, &push->source, &push->error);
     return NULL;
 }
 
@@ -76,6 +81,7 @@ int layer_push_start(const struct layer_push_options *options, struct layer_push
     struct layer_push *push = xcalloc(1, sizeof(*push));
 
     push->target = options->target;
+    push->note = xstrdup(options->note);
     push->bytes_pushed = options->bytes_pushed;
     push->spool = spool_ref(options->spool);
     push->reader = spool_reader_new(options->spool, 0);
@@ -103,7 +109,10 @@ int layer_push_finish(struct layer_push *push, const struct digest *digest, stru
         *err = push->error;
         return -1;
     }
-    return upload_commit(push->upload, digest, err);
+    if (upload_commit(push->upload, digest, err) < 0)
+        return -1;
+    upload_note_remove(push->note);
+    return 0;
 }
 
 void layer_push_free(struct layer_push *push)
@@ -113,9 +122,12 @@ void layer_push_free(struct layer_push *push)
     if (push->running)
         spool_reader_cancel(push->reader);
     join(push);
+    if (push->upload)
+        upload_note_remove(push->note); /* it is cancelled, unless it is finished */
     upload_free(push->upload);
     registry_free(push->registry);
     spool_reader_free(push->reader);
     spool_unref(push->spool);
+    free(push->note);
     free(push);
 }

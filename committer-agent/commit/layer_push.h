@@ -20,7 +20,8 @@ struct layer_push_options {
     const struct registry_options *registry; /* borrowed for the call */
     const struct reference *target;          /* borrowed until free */
     struct spool *spool;                     /* referenced */
-    _Atomic uint64_t *bytes_pushed;          /* grows by what the registry accepted; borrowed until free */
+    const char *note;               /* file that tells of it while it is open (upload_note.h); copied */
+    _Atomic uint64_t *bytes_pushed; /* grows by what the registry accepted; borrowed until free */
 };
 
 int layer_push_start(const struct layer_push_options *options, struct layer_push **ret_push,

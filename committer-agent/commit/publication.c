@@ -6,6 +6,7 @@
 #include "committer-agent/commit/failpoints.h"
 #include "committer-agent/commit/layer_push.h"
 #include "committer-agent/commit/local_image.h"
+#include "committer-agent/commit/upload_note.h"
 #include "committer-agent/image/image.h"
 #include "committer-agent/layer/precopy.h"
 #include "committer-agent/registry/upload.h"
@@ -133,7 +134,11 @@ int publication_prepare(struct publication *publication, struct error *err)
 static int start_upload(struct publication *publication, struct part *part, struct error *err)
 {
     const struct registry_options registry = registry_options(publication, part);
+    SCOPED(string)
+    char *note = upload_note_path(publication->options.env->spool_dir, publication->options.request->key,
+                                  part->source->wanted->name);
     const struct layer_push_options push = {.registry = &registry,
+                                            .note = note,
                                             .target = &part->source->target,
                                             .spool = part->spool,
                                             .bytes_pushed = &publication->options.progress->bytes_pushed};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "committer-agent/commit/upload_note.h"
 #include "committer-agent/containerd/freeze.h"
 #include "committer-agent/containerd/frozen_by.h"
 #include "committer-agent/layer/spool.h"
@@ -244,6 +245,7 @@ int commits_settle(struct commits *commits, struct error *err)
     if (journal_each(commits->options.env.journal, load_record, report_unreadable, commits, err) < 0 ||
         remove_spools(commits->options.env.spool_dir, err) < 0)
         return error_wrap(err, "settling what an earlier process left");
+    upload_notes_expire(commits->options.env.spool_dir);
     pay_debts(commits);
     free_strays(commits);
     return 0;
