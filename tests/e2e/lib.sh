@@ -95,7 +95,7 @@ nothing_is_left()
     want "frozen containers" "" "$(containerd_ctr "$E2E_DIR/cd" tasks ls | awk '$3 == "PAUSED" { print $1 }')"
     want "spool files" "" "$(ls "$E2E_DIR/agent/spool")"
     want "unsettled journal records" "" \
-        "$(grep -lE '"stage":"(freezing|holding)"' "$E2E_DIR"/agent/commits/*.json 2>/dev/null || :)"
+        "$(grep -lE '"stage":"(freezing|holding|killing|handedOver)"' "$E2E_DIR"/agent/commits/*.json 2>/dev/null || :)"
 }
 
 registry_digest() # REPOSITORY TAG

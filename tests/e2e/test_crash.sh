@@ -1,25 +1,12 @@
 #!/usr/bin/env bash
 # test_crash.sh BIN - kill -9 of each service in the middle of a pause, at each phase of it, then a restart.
-#
-# The law: the sandbox ends Running or Paused, with every write that was acknowledged to the outside (witness.sh); nothing is
-# frozen, nothing is left.
+# The law is in crash.sh.
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=witness.sh
-. "$(dirname "$0")/witness.sh"
+# shellcheck source=crash.sh
+. "$(dirname "$0")/crash.sh"
 
-# The bridge's own address: only this stack's sandboxes can reach it.
-start_witness() { witness_start "${STACK_SUBNET%.*}.1"; }
-start_writer() { witness_writer stasis exec "$1" --; }           # ID
-writes_are_all_there() { witness_check stasis exec "$1" --; }    # ID
-
-begin_pause() # ID
-{
-    PROGRESS=$(mktemp "$E2E_DIR/progress.XXXXXX")
-    stasis pause "$1" --wait >"$PROGRESS" 2>&1 &
-    PAUSE_PID=$!
-}
 until_shown() # PHASE
 {
     { tail -n +1 -f --pid="$PAUSE_PID" "$PROGRESS" || :; } | grep -m1 -i "$1" >/dev/null
@@ -31,30 +18,6 @@ until_frozen()
     until grep -qs '"stage":"freezing"' "$E2E_DIR"/agent/commits/*.json; do
         [ "$SECONDS" -lt "$deadline" ] || { echo "nothing was frozen within 30 s" >&2; return 1; }
     done
-}
-
-ends_running_or_paused_with_all_files() # ID
-{
-    local state
-    state=$(stasis wait "$1" Running,Paused)
-    if [ "$state" = Paused ]; then
-        stasis resume "$1" --wait
-    fi
-    writes_are_all_there "$1"
-    # And it can be paused and resumed again.
-    stasis pause "$1" --wait
-    stasis resume "$1" --wait
-    writes_are_all_there "$1"
-    nothing_is_left
-}
-
-# A sandbox with something to push and a writer that never rests.
-busy_sandbox()
-{
-    id=$(new_sandbox)
-    stasis exec "$id" -- dd if=/dev/urandom of=/big bs=1M count=96 2>/dev/null
-    start_witness
-    start_writer "$id"
 }
 
 # Brings a pause into the phase and keeps it there; `carry_on` lets it go on.
