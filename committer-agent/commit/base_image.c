@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "committer-agent/commit/local_image.h"
 #include "committer-agent/containerd/content.h"
 #include "committer-agent/containerd/images.h"
 #include "committer-agent/containerd/snapshots.h"
@@ -36,12 +37,23 @@ static int read_manifest(struct containerd *containerd, struct digest *digest, s
     return error_set(err, ERR_INVALID, "image index nested deeper than %d", INDEX_DEPTH_MAX);
 }
 
+static int read_label(struct containerd *containerd, struct base_image *base, struct error *err)
+{
+    SCOPED_CONTENT_RECORD struct content_record stored = {0};
+
+    if (content_stat(containerd, &base->digest, &stored, err) < 0)
+        return -1;
+    base->kept_locally = content_label_get(&stored, LOCAL_IMAGE_LABEL) != NULL;
+    return 0;
+}
+
 int base_image_load_manifest(struct containerd *containerd, const struct digest *digest,
                              struct base_image *ret_base, struct error *err)
 {
     struct base_image base = {.digest = *digest};
 
     if (read_manifest(containerd, &base.digest, &base.manifest_bytes, err) < 0 ||
+        read_label(containerd, &base, err) < 0 ||
         manifest_parse(strbuf_text(&base.manifest_bytes), base.manifest_bytes.length, "manifest",
                        &base.manifest, err) < 0 ||
         content_read(containerd, &base.manifest.config.digest, IMAGE_CONFIG_MAX_BYTES, &base.config_bytes,

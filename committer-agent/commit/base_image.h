@@ -8,6 +8,7 @@
 
 struct base_image {
     struct digest digest;         /* of the manifest */
+    bool kept_locally;            /* it was never pushed: its top layer is in no registry (local_image.h) */
     struct strbuf manifest_bytes; /* of this machine's platform */
     struct strbuf config_bytes;
     struct manifest manifest;

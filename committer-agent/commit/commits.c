@@ -124,7 +124,8 @@ bool commit_is_live(const struct commit *commit)
 
 bool commit_is_handed_over(const struct commit *commit)
 {
-    return commit->kill == KILL_DONE || commit->state == COMMIT_IS_HANDED_OVER;
+    return commit->kill == KILL_DONE || commit->state == COMMIT_IS_HANDED_OVER ||
+           (commit->state == COMMIT_IS_KILLED && commit->record->hands_over);
 }
 
 bool commit_is_dead(const struct commit *commit)

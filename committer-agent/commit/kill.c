@@ -64,7 +64,17 @@ static struct container owner_of(const struct journal_container *entry)
                               .snapshot_key = entry->snapshot_key};
 }
 
-/* The image it was made from may be forgotten by this node before ours is pushed: the manifest names all of it. */
+/* The image it was made from may be forgotten by this node before ours is pushed. This process has read it already; the next
+ * one could not. */
+static void keep_base(struct containerd *containerd, const char *key, const struct digest *manifest)
+{
+    struct error err;
+
+    if (handover_keep_blob(containerd, key, manifest, &err) < 0)
+        log_failure(LOG_WARN, "the base image is not kept: the upload could not go on after a restart", &err,
+                    log_str("commit", key));
+}
+
 static int take_layer(struct containerd *containerd, const char *key, const struct journal_container *entry,
                       struct error *err)
 {
@@ -75,7 +85,8 @@ static int take_layer(struct containerd *containerd, const char *key, const stru
         handover_take(containerd, &container, key, err) < 0)
         return -1;
     FAILPOINT(snapshot_committed);
-    return handover_keep_blob(containerd, key, &base, err);
+    keep_base(containerd, key, &base);
+    return 0;
 }
 
 static int take_layers(struct containerd *containerd, const struct journal_record *record, struct error *err)

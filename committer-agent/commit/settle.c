@@ -1,3 +1,4 @@
+#include "committer-agent/commit/handover.h"
 #include "committer-agent/commit/hold.h"
 #include "committer-agent/commit/kill.h"
 
@@ -217,6 +218,24 @@ static void free_strays(struct commits *commits)
             free_stray(env->containerd, &list.items[i]);
 }
 
+/* A journal can be lost, a lease is not. Whose files these are nobody can tell any more, so nobody removes them either. */
+static void report_unknown_layers(struct commits *commits)
+{
+    SCOPED_HANDOVER_KEYS struct handover_keys keys = {0};
+    struct error err;
+
+    if (handover_list(commits->options.env.containerd, &keys, &err) < 0) {
+        log_failure(LOG_WARN, "cannot look for layers that an earlier process kept", &err);
+        return;
+    }
+    for (size_t i = 0; i < keys.count; i++)
+        if (!commits_find(commits, keys.items[i]))
+            log_warn("this node keeps the files of a commit that the journal does not know; when nobody "
+                     "misses them, delete "
+                     "containerd's lease stasis-<commit>",
+                     log_str("commit", keys.items[i]));
+}
+
 static bool is_spool_file(const char *name)
 {
     size_t length = strlen(name), suffix = strlen(SPOOL_NAME_SUFFIX);
@@ -248,5 +267,7 @@ int commits_settle(struct commits *commits, struct error *err)
     upload_notes_expire(commits->options.env.spool_dir);
     pay_debts(commits);
     free_strays(commits);
+    if (commits->options.env.hands_over)
+        report_unknown_layers(commits);
     return 0;
 }

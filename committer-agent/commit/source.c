@@ -75,6 +75,12 @@ static void use_differ(struct commit_source *source, const struct error *why)
              log_str("snapshotter", source->container->snapshotter), log_str("error", why->text));
 }
 
+/* Layers that no registry has cannot stay below the new one. */
+static unsigned layers_max_on(const struct commit_environment *env, const struct base_image *base)
+{
+    return base->kept_locally ? 1 : env->layers_max;
+}
+
 static int open_upper(const struct commit_environment *env, struct commit_source *source,
                       const struct overlay *overlay, struct error *err)
 {
@@ -90,7 +96,8 @@ static int open_upper(const struct commit_environment *env, struct commit_source
                                      .snapshot = container->snapshot_key,
                                      .lower_dirs = overlay->lower_dirs,
                                      .lower_count = overlay->lower_count};
-    return fold_plan(env->containerd, &place, &source->base, env->layers_max, &source->fold, err);
+    return fold_plan(env->containerd, &place, &source->base, layers_max_on(env, &source->base), &source->fold,
+                     err);
 }
 
 static int open_layers(const struct commit_environment *env, struct commit_source *source, struct error *err)
@@ -233,7 +240,8 @@ static int reopen_source(const struct commit_environment *env, const struct jour
                                      .snapshot = snapshot,
                                      .lower_dirs = dirs.lower_dirs + 1, /* the first is its own */
                                      .lower_count = dirs.lower_count - 1};
-    if (fold_plan(env->containerd, &place, &source->base, env->layers_max, &source->fold, err) < 0)
+    if (fold_plan(env->containerd, &place, &source->base, layers_max_on(env, &source->base), &source->fold,
+                  err) < 0)
         return -1;
     source->bytes = estimate_bytes(source);
     return 0;

@@ -365,7 +365,7 @@ static struct commit_report report_of(struct commit *commit)
                                    .failed = has_failed(commit),
                                    .error = commit->error,
                                    .hold = commit->request->hold,
-                                   .handed_over = commit_is_handed_over(commit) || is_kept(commit),
+                                   .handed_over = commit_is_handed_over(commit),
                                    .releasable = commit->kill != KILL_NOT_OFFERED,
                                    .path_why = run->path_why,
                                    .phase = (enum commit_phase)atomic_load(&run->progress.phase),

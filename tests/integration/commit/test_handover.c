@@ -204,6 +204,29 @@ static void an_image_that_cannot_be_pushed_is_kept_on_the_node(void **state)
     end_scene(&scene);
 }
 
+/* Its layer is in no registry, so it goes into the next one. */
+static void what_was_kept_on_the_node_is_whole_in_the_next_image(void **state)
+{
+    struct place *place = *state;
+    struct scene scene = fail_push(place, "kept-before");
+    SCOPED(commit) struct commit *kept = NULL;
+    SCOPED(commit_request) struct commit_request *next = request(place, "next", false);
+    struct error err;
+
+    assert_ok(commits_keep(place->commits, scene.wanted->key, &kept, &err), &err);
+    assert_int_equal(sh("%s run -d --label io.cri-containerd.kind=container --label io.kubernetes.pod.uid=%s "
+                        "--label io.kubernetes.pod.name=pod --label io.kubernetes.pod.namespace=default "
+                        "--label io.kubernetes.container.name=main %s %s sleep 1000",
+                        place->ctr, place->uid, scene.wanted->containers[0].image, place->uid),
+                     0);
+    SCOPED(commit) struct commit *commit = start(place, next);
+    assert_success(commit);
+    assert_int_equal(sh("%s images rm --sync %s >/dev/null", place->ctr, scene.wanted->containers[0].image),
+                     0);
+    assert_int_equal(pulled_lines(place, next), scene.lines);
+    end_scene(&scene);
+}
+
 static void what_nobody_needs_any_more_is_let_go(void **state)
 {
     struct place *place = *state;
@@ -264,6 +287,7 @@ int main(void)
         POD_TEST(what_was_handed_over_is_pushed_when_it_is_asked_for_again),
         POD_TEST(what_was_handed_over_outlives_the_agent),
         POD_TEST(an_image_that_cannot_be_pushed_is_kept_on_the_node),
+        POD_TEST(what_was_kept_on_the_node_is_whole_in_the_next_image),
         POD_TEST(what_nobody_needs_any_more_is_let_go),
         POD_TEST(only_what_was_handed_over_can_be_kept),
         POD_TEST(until_it_is_killed_everything_can_be_undone),
