@@ -24,7 +24,7 @@ static const struct layer_options plain = {.compress = {.compression = LAYER_NON
 struct stack {
     struct scratch layers[LAYERS_MAX];
     int fds[LAYERS_MAX];
-    size_t count;
+    size_t count, below; /* the lowest are below the stack */
 };
 
 static void stack_open(const struct scratch *scratch, size_t count, struct stack *ret_stack)
@@ -54,7 +54,9 @@ static void stack_done(struct stack *stack)
 
 static struct walk_roots roots_of(const struct stack *stack)
 {
-    return (struct walk_roots){.fds = stack->fds, .count = stack->count};
+    size_t walked = stack->count - stack->below;
+    return (struct walk_roots){
+        .fds = stack->fds, .count = walked, .below_fds = stack->fds + walked, .below_count = stack->below};
 }
 
 static void put_opaque(const struct scratch *layer, const char *name)
@@ -106,12 +108,11 @@ static void put_words(const struct scratch *layer, const char *words)
             put_word(layer, word);
 }
 
-static void capture_stack(const struct scratch *scratch, const struct stack *stack, struct captured *ret)
+static void capture_stack(const struct stack *stack, struct captured *ret)
 {
     const struct walk_roots roots = roots_of(stack);
     struct error err = {0};
 
-    (void)scratch;
     assert_ok(capture_roots_into_memory(&roots, &plain, ret, &err), &err);
 }
 
@@ -132,12 +133,38 @@ static void describe(const struct captured *captured, struct strbuf *ret_words)
     }
 }
 
+struct row {
+    const char *what, *layers[5]; /* topmost first */
+    const char *want;
+};
+
+/* With the lowest layers of each row, so many, below the stack. */
+static void assert_rows(const struct scratch *scratch, const struct row *rows, size_t count, size_t below)
+{
+    if (!is_root())
+        skip();
+    for (const struct row *row = rows; row < rows + count; row++) {
+        SCOPED_STACK struct stack stack = {0};
+        SCOPED_STRBUF struct strbuf got = STRBUF_INIT;
+        SCOPED_CAPTURED struct captured captured = {0};
+        size_t layers = 0;
+        while (layers < 5 && row->layers[layers])
+            layers++;
+        stack_open(scratch, layers, &stack);
+        stack.below = below;
+        for (size_t i = 0; i < layers; i++)
+            put_words(&stack.layers[i], row->layers[i]);
+        capture_stack(&stack, &captured);
+        describe(&captured, &got);
+        if (strcmp(strbuf_text(&got), row->want) != 0)
+            print_error("%s\n", row->what);
+        assert_string_equal(strbuf_text(&got), row->want);
+    }
+}
+
 static void a_stack_becomes_the_layer_that_one_container_would_have_made(void **state)
 {
-    static const struct {
-        const char *what, *layers[4]; /* topmost first */
-        const char *want;
-    } rows[] = {
+    static const struct row rows[] = {
         {"names are the union, in their order", {"b=1 d=1", "a=2 e=2", "c=3"}, "a=2 b=1 c=3 d=1 e=2"},
         {"the topmost file wins", {"a=new", "a=old", "a=oldest"}, "a=new"},
         {"folders merge", {"d/ d/a=1", "d/ d/b=2", "d/ d/a=3 d/c=3"}, "d/ d/a=1 d/b=2 d/c=3"},
@@ -171,26 +198,35 @@ static void a_stack_becomes_the_layer_that_one_container_would_have_made(void **
         {"the first link may be hidden", {"a-", "a=1 b>a"}, ".wh.a b=1"},
         {"nothing is nothing", {"", "", ""}, ""},
     };
-    const struct scratch *scratch = *state;
 
-    if (!is_root())
-        skip();
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        SCOPED_STACK struct stack stack = {0};
-        SCOPED_STRBUF struct strbuf got = STRBUF_INIT;
-        SCOPED_CAPTURED struct captured captured = {0};
-        size_t count = 0;
-        while (count < 4 && rows[i].layers[count])
-            count++;
-        stack_open(scratch, count, &stack);
-        for (size_t k = 0; k < count; k++)
-            put_words(&stack.layers[k], rows[i].layers[k]);
-        capture_stack(scratch, &stack, &captured);
-        describe(&captured, &got);
-        if (strcmp(strbuf_text(&got), rows[i].want) != 0)
-            print_error("%s\n", rows[i].what);
-        assert_string_equal(strbuf_text(&got), rows[i].want);
-    }
+    assert_rows(*state, rows, sizeof(rows) / sizeof(rows[0]), 0);
+}
+
+static void what_the_stack_lies_on_says_which_deletions_are_needed(void **state)
+{
+    static const struct row rows[] = {
+        /* the last two are below */
+        {"what is below is not in the layer", {"a=1", "b=2", "c=3", "d=4"}, "a=1 b=2"},
+        {"a name that only the stack had leaves no trace", {"a-", "a=1", "", "b=2"}, ""},
+        {"one that is below is deleted", {"a-", "a=1", "", "a=2"}, ".wh.a"},
+        {"even if the stack never had it", {"a-", "", "a=2", ""}, ".wh.a"},
+        {"but not twice", {"a-", "", "a-", "a=2"}, ""},
+        {"a folder below counts", {"a-", "a=1", "", "a/"}, ".wh.a"},
+        {"further in", {"d/ d/a- d/b-", "d/ d/a=1 d/b=1", "", "d/ d/b=2"}, "d/ d/.wh.b"},
+        {"in a folder that nothing is below", {"d/ d/a-", "d/ d/a=1", "x=1", ""}, "d/"},
+        {"in a folder that replaced what is below",
+         {"d/ d/a-", "d// d/a=1", "", "d/ d/a=2"},
+         "d/ d/.wh..wh..opq"},
+        {"behind an opaque folder below", {"d/ d/a-", "d/", "d// d/b=1", "d/ d/a=2"}, "d/"},
+        {"behind a file below", {"d/ d/a-", "d/ d/a=1", "d=1", "d/ d/a=2"}, "d/"},
+        {"a folder on a folder below stays open", {"d/ d/a=1", "", "d/", "d/ d/b=2"}, "d/ d/a=1"},
+        {"what is opaque below says nothing of the stack", {"d/ d/a=1", "", "d//", "d/ d/b=2"}, "d/ d/a=1"},
+        {"a socket hides a name below", {"s%", "", "", "s=1"}, ".wh.s"},
+        {"and leaves no trace elsewhere", {"s%", "s=2", "", "t=1"}, ""},
+        {"a stack of one", {"a- b-", "", "a=1"}, ".wh.a"},
+    };
+
+    assert_rows(*state, rows, sizeof(rows) / sizeof(rows[0]), 2);
 }
 
 static void a_folder_has_the_attributes_of_its_topmost_layer(void **state)
@@ -206,7 +242,7 @@ static void a_folder_has_the_attributes_of_its_topmost_layer(void **state)
         assert_int_equal(fchmodat(stack.fds[i], "d", 0700 + i, 0), 0);
         set_mtime(&stack.layers[i], "d", 1000 + i, i);
     }
-    capture_stack(scratch, &stack, &captured);
+    capture_stack(&stack, &captured);
     tar_archive_read(&archive, captured.bytes, captured.length);
     const struct tar_member *d = tar_archive_find(&archive, "d/");
     assert_non_null(d);
@@ -296,7 +332,8 @@ static void tight_limits_change_nothing_but_speed(void **state)
         SCOPED_STACK struct stack stack = {0};
         SCOPED_STRBUF struct strbuf loosely = STRBUF_INIT, tightly = STRBUF_INIT;
         unsigned ignored, random = seed;
-        stack_open(scratch, 2 + seed % 3, &stack);
+        stack_open(scratch, 2 + seed % 4, &stack);
+        stack.below = seed % 2;
         for (size_t i = 0; i < stack.count; i++)
             put_random(&stack.layers[i], "", 4, &random);
         walk_all(&stack, &loose, &loosely, &ignored);
@@ -369,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(a_stack_becomes_the_layer_that_one_container_would_have_made),
+        IN_SCRATCH(what_the_stack_lies_on_says_which_deletions_are_needed),
         IN_SCRATCH(a_folder_has_the_attributes_of_its_topmost_layer),
         IN_SCRATCH(a_folder_of_any_layer_that_overlayfs_alone_understands_is_refused),
         IN_SCRATCH(tight_limits_change_nothing_but_speed),
