@@ -32,6 +32,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -44,6 +45,7 @@ TOOLS = ["stasis", "containerd", "buildah", "podman", "floor"]
 AGENT_LEVEL, AGENT_THREADS = "0", "1"  # of the agent's settings.c
 CLOCK = os.sysconf("SC_CLK_TCK")
 OCI = "application/vnd.oci.image."
+PATHS = {1: "hold", 2: "handover", 3: "live"}  # committer.proto, CommitPath
 
 
 def say(text):
@@ -301,7 +303,8 @@ class Stasis(Tool):
         own, theirs = Usage(self.agent.pid), Usage(self.node.containerd_pid, memory=False)
         answer = self.driver.ask(f"bench.{self.count}", uid, "main", f"{self.options.registry}/{repository}:1", self.options.mode)
         return {"seconds": answer["seconds"], "frozen_ms": answer["frozen_ms"], "cpu_s": own.cpu_s() + theirs.cpu_s(),
-                "peak_mib": own.peak_mib(), "files": answer["files"], "released_after_s": answer["released_after_s"]}
+                "peak_mib": own.peak_mib(), "released_after_s": answer["released_after_s"],
+                "path": PATHS.get(answer["path"], "?") + (f": {answer['path_why']}" if answer["path_why"] else "")}
 
     def close(self):
         self.driver.close()
@@ -560,6 +563,8 @@ class Bench:
                "spread": [round(min(seconds), 3), round(max(seconds), 3)], "registry_cpu_s": median("registry_cpu_s", 2)}
         if tool == "stasis" and any(r["released_after_s"] for r in results):
             row["released_after_s"] = median("released_after_s", 3)
+        if tool == "stasis":
+            row["path"] = results[-1]["path"]
         if tool == "floor":
             row["steps"] = {step: round(statistics.median(r["steps"][step] for r in results), 3) for step in results[0]["steps"]}
         return row
@@ -589,6 +594,8 @@ def print_rows(name, rows):
         spread = f"{row['spread'][0]:.2f}..{row['spread'][1]:.2f}"
         print(f"{label:<16} {row['tool']:<11} {row['seconds']:8.3f} {spread:>15} {cell(row['frozen_ms'], '{:.0f}'):>9} {row['cpu_s']:7.2f} "
               f"{row['registry_cpu_s']:8.2f} {row['peak_mib']:8.1f} {row['bytes_pushed'] / 2**20:10.2f}  {ratio}")
+        if row.get("released_after_s"):
+            print(f"{'':<28} {row['path']}; could be released after {row['released_after_s']:.3f} s")
         if "steps" in row:
             print(" " * 28 + ", ".join(f"{step} {seconds:.3f}" for step, seconds in row["steps"].items()))
     sys.stdout.flush()
@@ -625,6 +632,7 @@ def main():
     options.dir, options.registry = environment["STASIS_BENCH_DIR"], environment["STASIS_BENCH_REGISTRY"]
     options.registry_pid, options.bin = int(environment["STASIS_BENCH_REGISTRY_PID"]), environment["STASIS_BENCH_BIN"]
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     bench = Bench(options)
     try:
         if not options.json:

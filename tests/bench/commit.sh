@@ -60,6 +60,10 @@ EOF
 finish()
 {
     local status=$?
+    if [ -n "${BENCH_PID:-}" ]; then
+        kill "$BENCH_PID" 2>/dev/null || true
+        wait "$BENCH_PID" || true
+    fi
     [ -z "${REGISTRY_PID:-}" ] || kill "$REGISTRY_PID" 2>/dev/null || true
     (exit "$status")
     containerd_test_end
@@ -88,4 +92,9 @@ registry_start
 base_image small containerd_fill_busybox
 base_image tree fill_tree
 STASIS_BENCH_DIR=$CONTAINERD_DIR STASIS_BENCH_REGISTRY=$REGISTRY STASIS_BENCH_REGISTRY_PID=$REGISTRY_PID \
-    STASIS_BENCH_BIN=$build/bin unshare --mount --propagation unchanged python3 tests/bench/commit.py "${arguments[@]}"
+    STASIS_BENCH_BIN=$build/bin unshare --mount --propagation unchanged python3 tests/bench/commit.py "${arguments[@]}" &
+BENCH_PID=$! # in the background, so that a signal to us is heard at once
+status=0
+wait "$BENCH_PID" || status=$?
+BENCH_PID=
+exit "$status"
