@@ -72,7 +72,7 @@ static int read_pax(struct tar_entries *entries, struct error *err)
 
     while (at < end) {
         const char *space = memchr(at, ' ', (size_t)(end - at));
-        uint64_t length;
+        uint64_t length = 0;
         if (!space || read_decimal(at, (size_t)(space - at), &length, err) < 0)
             return bad(err, "a PAX header has no length");
         if (length > (uint64_t)(end - at) || at + length <= space + 1)
