@@ -42,17 +42,6 @@ static char *repository_dir(const struct sandbox *sandbox, const struct member *
     return xasprintf("%s/registry/data/docker/registry/v2/repositories/%s", sandbox->node->dir, repository);
 }
 
-/* What docker-registry keeps of an upload that it has cancelled is an empty folder. */
-void assert_no_upload(const struct sandbox *sandbox, const char *state_dir)
-{
-    for (size_t i = 0; i < SANDBOX_COMMITTED; i++) {
-        SCOPED(string) char *dir = repository_dir(sandbox, &sandbox->members[i]);
-        assert_none("upload sessions in the registry",
-                    said("find %s/_uploads -name startedat 2>/dev/null", dir));
-    }
-    assert_none("notes of uploads", said("ls %s/spool", state_dir));
-}
-
 void assert_nothing_is_left(const struct sandbox *sandbox, const char *key, const char *state_dir)
 {
     const char *ctr = sandbox->node->ctr;
@@ -91,4 +80,46 @@ void assert_one_image(const struct sandbox *sandbox, const struct member *member
 
     assert_string_equal(tags, want);
     assert_string_equal(current, digest);
+}
+
+/* ---- uploads ---- */
+
+/* What docker-registry keeps of an upload that it has cancelled is an empty folder. */
+static char *open_uploads(const struct sandbox *sandbox)
+{
+    SCOPED(string) char *first = repository_dir(sandbox, &sandbox->members[0]);
+    SCOPED(string) char *second = repository_dir(sandbox, &sandbox->members[1]);
+
+    return said("find %s/_uploads %s/_uploads -name startedat 2>/dev/null", first, second);
+}
+
+void uploads_note(const struct sandbox *sandbox, const char *state_dir, struct uploads *ret_uploads)
+{
+    *ret_uploads = (struct uploads){.open = open_uploads(sandbox),
+                                    .noted = said("cat %s/spool/upload-* 2>/dev/null", state_dir)};
+}
+
+void uploads_done(struct uploads *uploads)
+{
+    free(uploads->open);
+    free(uploads->noted);
+}
+
+/* "<...>/_uploads/<id>/startedat": was the agent told of it? */
+static bool is_noted(const struct uploads *uploads, const char *path)
+{
+    const char *id = strstr(path, "_uploads/") + strlen("_uploads/");
+    SCOPED(string) char *text = xstrndup(id, strcspn(id, "/"));
+
+    return strstr(uploads->noted, text);
+}
+
+void assert_uploads_ended(const struct sandbox *sandbox, const char *state_dir, const struct uploads *before)
+{
+    SCOPED(string) char *now = open_uploads(sandbox);
+
+    for (char *at = now, *path; (path = strsep(&at, "\n"));)
+        if (*path && (!strstr(before->open, path) || is_noted(before, path)))
+            fail_msg("an upload is open that could have been ended: %s\nnoted: %s", path, before->noted);
+    assert_none("notes of uploads", said("ls %s/spool", state_dir));
 }

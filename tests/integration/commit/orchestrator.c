@@ -217,7 +217,7 @@ enum ending orchestrate(struct orchestrator *orchestrator)
     bool holds_back = (orchestrator->kind & KINDS_RELEASED_EARLY) &&
                       !(orchestrator->kind == FAIL_IN_HANDOVER && orchestrator->released);
 
-    gate_set_open(orchestrator->gate, !holds_back);
+    gate_set_open(orchestrator->gate, !holds_back && !orchestrator->gate_stays_closed);
     return follow(orchestrator);
 }
 

@@ -22,6 +22,7 @@ struct orchestrator {
     struct gate *gate;
     const char *password; /* of the registry's user "tester" */
     unsigned kind;        /* one of the bits */
+    bool gate_stays_closed;
     char key[64];
 
     bool released;        /* the agent has answered a Release KILL; the sandbox's files are noted */

@@ -1,5 +1,9 @@
 /* The agent is killed while the image of a pod that is gone already is on its way: the next one goes on from what was handed
  * over, for whoever asks by the same key and brings credentials. */
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+
 #include "shared/base/alloc.h"
 #include "shared/base/file.h"
 #include "tests/integration/commit/leftovers.h"
@@ -116,10 +120,44 @@ static void it_goes_on_as_soon_as_somebody_brings_credentials(void **state)
     go_on_to_the_end();
 }
 
+/* Kills the agent once it has noted both uploads, which stand still. */
+static void *kill_when_noted(void *arg)
+{
+    (void)arg;
+    while (sh("test $(ls %s/spool | grep -c ^upload-) = %d", world.agent.dir, SANDBOX_COMMITTED) != 0)
+        (void)poll(NULL, 0, 5); /* nobody announces it; the test has a time limit */
+    (void)kill(world.agent.pid, SIGKILL);
+    return NULL;
+}
+
+static void an_upload_that_was_open_is_ended_by_whoever_asks_again(void **state)
+{
+    SCOPED_UPLOADS struct uploads uploads;
+    pthread_t killer;
+    (void)state;
+
+    world.orchestrator.kind = FAIL_IN_HOLD;
+    world.orchestrator.gate_stays_closed = true;
+    agent_start(&world.agent, NULL);
+    assert_int_equal(pthread_create(&killer, NULL, kill_when_noted, NULL), 0);
+    assert_int_equal(orchestrate(&world.orchestrator), ENDED_WITH_AGENT);
+    (void)pthread_join(killer, NULL);
+    assert_true(agent_was_killed(&world.agent));
+    gate_cut(world.gate);
+    uploads_note(&world.sandbox, world.agent.dir, &uploads);
+    assert_contains(uploads.open, "startedat");
+
+    world.orchestrator.gate_stays_closed = false;
+    agent_start(&world.agent, NULL);
+    go_on_to_the_end();
+    assert_uploads_ended(&world.sandbox, world.agent.dir, &uploads);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_layer_that_was_on_its_way_is_the_one_that_arrives, start, end),
+        cmocka_unit_test_setup_teardown(an_upload_that_was_open_is_ended_by_whoever_asks_again, start, end),
         cmocka_unit_test_setup_teardown(it_goes_on_as_soon_as_somebody_brings_credentials, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
