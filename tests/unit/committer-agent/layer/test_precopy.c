@@ -186,7 +186,7 @@ static void put_random_entry(const struct scratch *scratch, const char *name, co
         assert_int_equal(symlinkat("../somewhere", scratch->fd, name), 0);
         break;
     case 4: /* of whatever is there and no folder */
-        (void)linkat(scratch->fd, earlier, scratch->fd, name, 0);
+        (void)!linkat(scratch->fd, earlier, scratch->fd, name, 0);
         break;
     case 5:
         put_file(scratch, name, "");
@@ -250,10 +250,10 @@ static void change_a_random_entry(const struct scratch *scratch, unsigned *seed)
         (void)renameat(scratch->fd, name, scratch->fd, other);
         break;
     case 2:
-        (void)fchmodat(scratch->fd, name, next_random(seed) & 0777, 0);
+        (void)!fchmodat(scratch->fd, name, next_random(seed) & 0777, 0);
         break;
     case 3:
-        (void)linkat(scratch->fd, name, scratch->fd, other, 0);
+        (void)!linkat(scratch->fd, name, scratch->fd, other, 0);
         break;
     default: {
         SCOPED(fd) int fd = openat(scratch->fd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
