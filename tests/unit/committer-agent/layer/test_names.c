@@ -92,6 +92,52 @@ static void any_budget_gives_the_same_names_in_the_same_order(void **state)
     }
 }
 
+/* Each name once, and always with the first folder that has it, whatever the budget. */
+static void several_folders_are_read_as_one(void **state)
+{
+    static const size_t budgets[] = {NAMES_BUDGET_MIN, 5000, 300000};
+    const struct scratch *scratch = *state;
+    int fds[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        char folder[2] = {(char)('0' + i), '\0'};
+        put_folder(scratch, folder);
+        for (unsigned n = 0; n < 60; n++) {
+            char name[128];
+            (void)snprintf(name, sizeof(name), "%u/%0*u", i, 2 + (int)n, n * 7 % 60);
+            if (n % (i + 2) == 0)
+                put_file(scratch, name, "");
+        }
+        fds[i] = openat(scratch->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(fds[i] >= 0);
+    }
+    const struct names_folders folders = {fds, 3};
+    for (size_t b = 0; b < sizeof(budgets) / sizeof(budgets[0]); b++) {
+        struct names names;
+        struct error err;
+        char last[NAMES_NAME_MAX + 1] = "";
+        size_t folder;
+        unsigned count = 0;
+        names_init(&names);
+        assert_ok(names_read(&names, &folders, "", budgets[b], &err), &err);
+        for (;;) {
+            for (const char *name; (name = names_next(&names, &folder)); count++) {
+                assert_true(strcmp(last, name) < 0);
+                for (size_t i = 0; i <= folder; i++)
+                    assert_int_equal(faccessat(fds[i], name, F_OK, 0), i == folder ? 0 : -1);
+                strcpy(last, name);
+            }
+            if (!names.more)
+                break;
+            assert_ok(names_read(&names, &folders, names.ceiling, budgets[b], &err), &err);
+        }
+        assert_int_equal(count, 40); /* of 0..59 those that 2, 3 or 4 divides */
+        names_done(&names);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        (void)close(fds[i]);
+}
+
 static void reading_starts_behind_a_name_whether_it_exists_or_not(void **state)
 {
     const struct scratch *scratch = *state;
@@ -144,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(names_come_sorted_by_bytes_without_the_dots),
         IN_SCRATCH(any_budget_gives_the_same_names_in_the_same_order),
+        IN_SCRATCH(several_folders_are_read_as_one),
         IN_SCRATCH(reading_starts_behind_a_name_whether_it_exists_or_not),
         IN_SCRATCH(an_empty_folder_has_no_names),
         IN_SCRATCH(what_is_not_a_folder_fails),
