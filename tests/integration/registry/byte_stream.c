@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -52,6 +53,8 @@ static struct byte_stream *new_stream(int fd, SSL_CTX *context)
     if (!stream)
         abort();
     stream->fd = fd;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
+                     sizeof(int)); /* heads and bodies are written apart */
     if (context) {
         stream->ssl = SSL_new(context);
         SSL_set_fd(stream->ssl, fd);

@@ -16,7 +16,14 @@
 #include "shared/base/cleanup.h"
 #include "tests/integration/registry/byte_stream.h"
 
-enum { CONNECTIONS_MAX = 256, REQUESTS_MAX = 256, HEAD_MAX = 16 << 10, ANSWER_MAX = 1 << 20, DELAY_MS = 300 };
+enum {
+    CONNECTIONS_MAX = 256,
+    REQUESTS_MAX = 256,
+    HEAD_MAX = 16 << 10,
+    ANSWER_MAX = 1 << 20,
+    DELAY_MS = 300,
+    TLS_HANDSHAKE = 0x16
+};
 
 struct fault_proxy {
     struct fault_proxy_options options;
@@ -112,6 +119,8 @@ static bool read_head(struct byte_stream *client, struct request *request)
         if (got <= 0)
             return false;
         request->got += (size_t)got;
+        if (request->head[0] == TLS_HANDSHAKE) /* to a server that speaks none: it hangs up, as servers do */
+            return false;
         request->head[request->got] = '\0'; /* bodies may hold zeros: they end the search, after the head */
     }
     request->head_length = (size_t)(end + 4 - request->head);
