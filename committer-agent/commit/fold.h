@@ -26,8 +26,8 @@ struct fold {
      * there may be none although layers are folded. */
     int *lower_fds;
     size_t lower_count;
-    int *
-        below_fds; /* directories of the kept layers, topmost first, when layers are folded: what the new layer lies on */
+    /* Directories of the kept layers, topmost first: what the new layer lies on. Only when layers are folded. */
+    int *below_fds;
     size_t below_count;
 };
 
