@@ -79,6 +79,7 @@ static void put_trap(const struct scratch *scratch)
     put_file(scratch, "outside/z", CANARY);
     put_file(scratch, "tree/a/secret", "ours");
     put_file(scratch, "tree/a/1/2/3/secret", "ours");
+    put_file(scratch, "tree/a/1/z", "ours");
     assert_int_equal(symlinkat("../outside", scratch->fd, "tree/b"), 0);
     assert_int_equal(symlinkat("../../outside/secret", scratch->fd, "tree/a/link"), 0);
     assert_int_equal(mkfifoat(scratch->fd, "tree/a/fifo", 0600), 0);

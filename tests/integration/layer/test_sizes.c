@@ -1,5 +1,6 @@
 /* test_sizes.c - trees larger than one would like: bounded memory and time, holes for nothing, an error by name. */
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -219,7 +220,7 @@ static void a_hole_of_a_tebibyte_is_refused_at_once(void **state)
 static unsigned entries_wanted(void)
 {
     const char *text = getenv("STASIS_LAYER_ENTRIES");
-    return text && *text ? (unsigned)strtoul(text, NULL, 10) : 200000;
+    return text && *text ? (unsigned)strtoul(text, NULL, 10) : 100000;
 }
 
 /* In memory: a real disk is slow to make them. */
@@ -229,13 +230,13 @@ static void a_folder_of_very_many_entries_takes_time_and_no_memory(void **state)
     unsigned entries = entries_wanted();
     struct spool *spool = NULL;
     struct sized sized;
-    char name[64];
+    char name[NAME_MAX + 1];
 
     overlay_require();
     assert_int_equal(mount("tmpfs", scratch->path, "tmpfs", 0, "nr_inodes=0,mode=755"), 0);
     struct scratch wide = {.fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    for (unsigned i = 0; i < entries; i++) { /* in no order */
-        (void)snprintf(name, sizeof(name), "an entry of ordinary length %08x", i * 2654435761u);
+    for (unsigned i = 0; i < entries; i++) { /* in no order, and long */
+        (void)snprintf(name, sizeof(name), "%0200x", i * 2654435761u);
         assert_int_equal(mknodat(wide.fd, name, S_IFREG | 0644, 0), 0);
     }
     capture_sized(&wide, LAYER_ZSTD, "/tmp", &spool, &sized);
@@ -245,7 +246,7 @@ static void a_folder_of_very_many_entries_takes_time_and_no_memory(void **state)
     print_message("%u entries: %jd ms, %ld KiB\n", entries, (intmax_t)sized.took_ms, sized.peak_kib);
     assert_ok(sized.answer, &sized.err);
     assert_int_equal(sized.result.files, entries);
-    assert_true(sized.peak_kib < PEAK_MAX_KIB);
+    assert_true(sized.peak_kib < PEAK_MAX_KIB / 3); /* the names alone are more */
 }
 
 static void a_tree_of_endless_depth_ends_where_paths_end_and_says_so(void **state)
