@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "committer-agent/containerd/leases.h"
 #include "committer-agent/containerd/overlay.h"
 #include "shared/base/alloc.h"
 #include "tests/integration/layer/containerd.h"
@@ -15,6 +16,7 @@
 
 #define SNAPSHOTTER "overlayfs"
 #define WRITABLE    "the-container"
+#define LEASE       "test" /* the garbage collector runs when a containerd starts, too */
 
 enum { BASE_LAYERS = 2 };
 
@@ -69,10 +71,10 @@ static void commit_snapshot(struct node *node, const char *name, const char *par
     SCOPED_SNAPSHOT_MOUNTS struct snapshot_mounts mounts = {0};
     struct error err;
 
-    assert_ok(snapshot_prepare(node->containerd, SNAPSHOTTER, "making", parent, NULL, &mounts, &err), &err);
+    assert_ok(snapshot_prepare(node->containerd, SNAPSHOTTER, "making", parent, LEASE, &mounts, &err), &err);
     if (marker)
         put_marker(&mounts, marker);
-    assert_ok(snapshot_commit(node->containerd, SNAPSHOTTER, name, "making", NULL, NULL, &err), &err);
+    assert_ok(snapshot_commit(node->containerd, SNAPSHOTTER, name, "making", LEASE, NULL, &err), &err);
 }
 
 /* What pauses on this node leave: the base as it was pulled, then for each of our layers the container's own (T) and an
@@ -96,7 +98,7 @@ static void put_chain(struct node *node, unsigned ours, bool base_is_known)
         commit_snapshot(node, name, parent, i < BASE_LAYERS ? marker : NULL);
         strcpy(parent, name);
     }
-    assert_ok(snapshot_prepare(node->containerd, SNAPSHOTTER, WRITABLE, parent, NULL, NULL, &err), &err);
+    assert_ok(snapshot_prepare(node->containerd, SNAPSHOTTER, WRITABLE, parent, LEASE, NULL, &err), &err);
 }
 
 /* Of a container that is mounted on at most so many directories. */
@@ -200,16 +202,17 @@ static int stop(void **state)
     return 0;
 }
 
-/* A namespace for each test: nothing has to be removed, which would wake the garbage collector. */
+/* A namespace for each test, so that nothing has to be removed. */
 static int connect_to(void **state)
 {
     static unsigned tests;
     struct node *node = *state;
     SCOPED(string)
-    char *socket = xasprintf("%s/sock", node->daemon.folder),
-         *own = xasprintf("test-%u", tests++);
+    char *socket = xasprintf("%s/sock", node->daemon.folder), *own = xasprintf("test-%u", tests++);
+    struct error err;
 
     node->containerd = containerd_new(socket, own);
+    assert_ok(lease_create(node->containerd, LEASE, LEASE_FOREVER, NULL, &err), &err);
     return 0;
 }
 
