@@ -20,8 +20,9 @@ its image may be torn); CPU seconds of the tool's processes and of containerd wh
 the same (the agent's alone for stasis); bytes of blobs that the base image does not have. The registry's own work (it
 hashes and writes every byte) is part of the time; its CPU seconds are told apart. The page cache is warm: the files were
 just written and synced. Tools take turns in each round, so that a busy machine hurts all of them. Numbers are medians,
-spread is min and max of seconds. --mode says how stasis is asked: "live" thaws after the capture; "hold" stays frozen until
-the image is pushed and is then thawed; "handover" is a pause whose pod may go at once (the container is made anew for each run).
+spread is min and max of seconds. --mode says how stasis is asked: "handover" is a pause whose pod may go at once (the
+container is made anew for each run); "hold" stays frozen until the image is pushed and is then thawed; "live" is a snapshot of
+a container that runs on: most is read twice, once of it before the freeze.
 """
 import argparse
 import hashlib
@@ -608,7 +609,7 @@ def parse():
     parser.add_argument("--tools", default=",".join(TOOLS), type=lambda text: text.split(","))
     parser.add_argument("--size", type=int, default=1024, help="MiB of a and b")
     parser.add_argument("--files", type=int, default=50000, help="of c, and of the base of d and e")
-    parser.add_argument("--mode", choices=("live", "hold", "handover"), default="live")
+    parser.add_argument("--mode", choices=("live", "hold", "handover"), default="handover")
     parser.add_argument("--agent-flag", action="append", default=[], dest="agent_flags", help="one more flag for the agent; may be repeated")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--make-tree", help=argparse.SUPPRESS)

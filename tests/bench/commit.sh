@@ -83,14 +83,16 @@ base_image() # NAME FILL
 } >/dev/null
 
 FILES=50000
+INPUTS=a,b,c,d,e
 for i in "${!arguments[@]}"; do
     [ "${arguments[i]}" != --files ] || FILES=${arguments[i + 1]}
+    [ "${arguments[i]}" != --inputs ] || INPUTS=${arguments[i + 1]}
 done
 containerd_for_test bench
 trap finish EXIT
 registry_start
 base_image small containerd_fill_busybox
-base_image tree fill_tree
+[[ $INPUTS != *[de]* ]] || base_image tree fill_tree
 STASIS_BENCH_DIR=$CONTAINERD_DIR STASIS_BENCH_REGISTRY=$REGISTRY STASIS_BENCH_REGISTRY_PID=$REGISTRY_PID \
     STASIS_BENCH_BIN=$build/bin unshare --mount --propagation unchanged python3 tests/bench/commit.py "${arguments[@]}" &
 BENCH_PID=$! # in the background, so that a signal to us is heard at once
