@@ -62,17 +62,26 @@ static struct byte_stream *new_stream(int fd, SSL_CTX *context)
     return stream;
 }
 
-struct byte_stream *byte_stream_accept(int fd, struct byte_tls *tls)
+/* What is left unread would reset the connection before the answer is read. */
+static void refuse_http(int fd)
 {
     static const char refusal[] =
         "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    char rest[4096];
+
+    (void)recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+    (void)send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL);
+}
+
+struct byte_stream *byte_stream_accept(int fd, struct byte_tls *tls)
+{
     struct byte_stream *stream = new_stream(fd, tls ? tls->server : NULL);
 
     ERR_clear_error();
     if (!tls || SSL_accept(stream->ssl) == 1)
         return stream;
     if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST)
-        (void)send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL);
+        refuse_http(fd);
     byte_stream_close(stream);
     return NULL;
 }
