@@ -3,6 +3,7 @@
 
 #include "committer-agent/commit/failpoints.h"
 #include "committer-agent/commit/kill.h"
+#include "committer-agent/commit/local_image.h"
 #include "shared/base/clock.h"
 
 static int not_known(const char *key, struct error *err)
@@ -97,6 +98,22 @@ int commits_keep(struct commits *commits, const char *key, struct commit **ret_c
     return result;
 }
 
+/* The names of images that this node alone knows. */
+static int forget_images(const struct commit_environment *env, const struct journal_record *record,
+                         struct error *err)
+{
+    for (size_t i = 0; record->kept && i < record->count; i++) {
+        const struct journal_container *entry = &record->containers[i];
+        struct reference target;
+        struct digest manifest;
+        if (entry->image && (reference_parse(entry->image, &target, err) < 0 ||
+                             digest_parse(entry->digest ? entry->digest : "", &manifest, err) < 0 ||
+                             local_image_forget(env->containerd, &target, &manifest, err) < 0))
+            return error_wrap(err, "forgetting the image of container %s", entry->name);
+    }
+    return 0;
+}
+
 /* Lock held, let go while it works. The record goes last: until then the next start can do it again. */
 static int let_go(struct commit *commit, struct error *err)
 {
@@ -105,7 +122,9 @@ static int let_go(struct commit *commit, struct error *err)
 
     commit->busy = true;
     commits_unlock(commits);
-    int result = commit_let_go(env, commit->record, err);
+    int result = forget_images(env, commit->record, err);
+    if (result == 0)
+        result = commit_let_go(env, commit->record, err);
     FAILPOINT(lease_deleted);
     if (result == 0)
         result = journal_remove(env->journal, commit->request->key, err);
@@ -123,7 +142,7 @@ static int discard_locked(struct commit *commit, struct error *err)
 {
     if (stop_push(commit, err) < 0)
         return -1;
-    if (commit->state == COMMIT_IS_HANDED_OVER)
+    if (commit->state == COMMIT_IS_HANDED_OVER || (commit->state == COMMIT_IS_KILLED && commit->record->kept))
         return let_go(commit, err);
     return commit_cancel_locked(commit, err);
 }

@@ -11,7 +11,6 @@
 #include "committer-agent/layer/precopy.h"
 #include "committer-agent/registry/upload.h"
 #include "shared/base/alloc.h"
-#include "shared/base/clock.h"
 
 struct part { /* of one container */
     const struct commit_source *source;
@@ -133,11 +132,10 @@ int publication_prepare(struct publication *publication, struct error *err)
 
 static int start_upload(struct publication *publication, struct part *part, struct error *err)
 {
-    const struct registry_options registry = registry_options(publication, part);
     SCOPED(string)
     char *note = upload_note_path(publication->options.env->spool_dir, publication->options.request->key,
                                   part->source->wanted->name);
-    const struct layer_push_options push = {.registry = &registry,
+    const struct layer_push_options push = {.registry = part->registry,
                                             .note = note,
                                             .target = &part->source->target,
                                             .spool = part->spool,
@@ -262,7 +260,7 @@ static int build_image(const struct publication *publication, const struct part 
                                     .keep_layers = part->source->fold.keep_layers,
                                     .layers = &added,
                                     .layer_count = 1,
-                                    .created_unix_ms = clock_realtime_ms()};
+                                    .created_unix_ms = publication->options.created_unix_ms};
     return image_build(&plan, ret_image, err);
 }
 

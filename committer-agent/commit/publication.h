@@ -23,6 +23,7 @@ struct publication_options { /* all borrowed until free */
     const struct commit_environment *env;
     const struct commit_request *request;
     const struct commit_pod *pod;
+    int64_t created_unix_ms; /* of the images */
     struct commit_progress *progress;
     struct layer_progress *layers;
     const bool *cancelled;

@@ -89,12 +89,14 @@ static bool choose_path(struct steps *steps)
     return !why;
 }
 
-static void open_publication(struct steps *steps)
+/* The images say that they were made then: one that is made again, from the same files, is the same to the byte. */
+static void open_publication(struct steps *steps, int64_t created_unix_ms)
 {
     struct commit_run *run = steps->run;
     const struct publication_options options = {.env = run->env,
                                                 .request = run->request,
                                                 .pod = &steps->pod,
+                                                .created_unix_ms = created_unix_ms,
                                                 .progress = &run->progress,
                                                 .layers = &run->layers,
                                                 .cancelled = &run->cancelled};
@@ -113,7 +115,7 @@ static int prepare(struct steps *steps, struct error *err)
         run->claim(run->self, &steps->pod.running.items[0], err) < 0)
         return -1;
     steps->hands_over = choose_path(steps);
-    open_publication(steps);
+    open_publication(steps, clock_realtime_ms());
     if (check_rights(steps, err) < 0 || reserve_space(steps, err) < 0)
         return -1;
     if (publication_prepare(steps->publication, err) < 0)
@@ -389,7 +391,7 @@ static int reopen(struct steps *steps, struct journal_record *record, struct err
 
     if (commit_pod_reopen(run->env, run->request, record, &steps->pod, err) < 0)
         return -1;
-    open_publication(steps);
+    open_publication(steps, record->changed_unix_ms); /* when it was handed over */
     return reserve_space(steps, err);
 }
 
