@@ -123,7 +123,8 @@ static int end_sandbox(void **state)
     (void)state;
     gate_set_open(world.gate, true);
     agent_kill(&world.agent);
-    (void)sh("rm -f %s/spool/upload-*", world.agent.dir); /* of a commit that was given up: for a week */
+    /* What is remembered for an hour, or for a week where it was given up: the next row begins anew. */
+    (void)sh("rm -f %s/spool/upload-* %s/commits/*", world.agent.dir, world.agent.dir);
     sandbox_done(&world.sandbox);
     orchestrator_done(&world.orchestrator);
     return 0;
