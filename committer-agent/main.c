@@ -1,6 +1,7 @@
 /* committer-agent: see agent.h for what it does and settings.c for how it is told; as image-committer: job/job.h. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "committer-agent/agent.h"
 #include "shared/base/signals.h"
@@ -26,6 +27,17 @@ static bool is_called(const char *path, const char *name)
     return strcmp(slash ? slash + 1 : path, name) == 0;
 }
 
+/* An image's folders are open while its layers are folded, a few for each layer. The default is for programs that use select(2). */
+static void allow_many_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* what is too much then fails by itself, and says so */
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = {0};
@@ -34,6 +46,7 @@ int main(int argc, char **argv)
     int arguments = 0;
 
     signals_block();
+    allow_many_files();
     if (is_called(argv[0], "image-committer"))
         return image_committer(argc, argv);
     if (settings_load(&settings, argc, argv, &arguments, &outcome, &err) < 0) {

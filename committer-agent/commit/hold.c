@@ -5,6 +5,7 @@
 #include "committer-agent/commit/failpoints.h"
 #include "committer-agent/commit/freezing.h"
 #include "committer-agent/commit/kill.h"
+#include "committer-agent/commit/meter.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 
@@ -136,5 +137,7 @@ int commit_kill_held(struct commit *commit, struct error *err)
         lose(commit, err);
     else
         note_kill(commit);
+    if (result == 0)
+        meter_frozen(commit->commits->options.env.meter, METER_HOLD, commit->record->frozen_ms);
     return result;
 }

@@ -85,8 +85,7 @@ int layer_push_start(const struct layer_push_options *options, struct layer_push
     push->bytes_pushed = options->bytes_pushed;
     push->spool = spool_ref(options->spool);
     push->reader = spool_reader_new(options->spool, 0);
-    if (registry_open(options->registry, &push->registry, err) < 0)
-        return -1;
+    push->registry = options->registry;
     int failed = pthread_create(&push->thread, NULL, follow_spool, push);
     if (failed)
         return error_sys(err, failed, "starting the upload of a layer");
@@ -125,7 +124,6 @@ void layer_push_free(struct layer_push *push)
     if (push->upload)
         upload_note_remove(push->note); /* it is cancelled, unless it is finished */
     upload_free(push->upload);
-    registry_free(push->registry);
     spool_reader_free(push->reader);
     spool_unref(push->spool);
     free(push->note);

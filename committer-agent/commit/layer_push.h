@@ -1,6 +1,6 @@
 /* layer_push.h - the upload of one layer that follows its spool while it is still being captured.
  *
- *   layer_push_start()   own registry connection, own thread: the bytes go out as they come in
+ *   layer_push_start()   own thread: the bytes go out as they come in
  *   layer_push_finish()  waits for the rest and closes the upload with the digest, which is known by then
  *   layer_push_free()    ends it wherever it is; what was not finished is cancelled at the registry
  *
@@ -17,9 +17,9 @@
 struct layer_push;
 
 struct layer_push_options {
-    const struct registry_options *registry; /* borrowed for the call */
-    const struct reference *target;          /* borrowed until free */
-    struct spool *spool;                     /* referenced */
+    struct registry *registry;      /* borrowed until free; the thread's alone until it is finished */
+    const struct reference *target; /* borrowed until free */
+    struct spool *spool;            /* referenced */
     const char *note;               /* file that tells of it while it is open (upload_note.h); copied */
     _Atomic uint64_t *bytes_pushed; /* grows by what the registry accepted; borrowed until free */
 };
