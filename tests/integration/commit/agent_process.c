@@ -114,3 +114,11 @@ void agent_kill(struct agent_process *agent)
     (void)waitpid(agent->pid, NULL, 0);
     bury(agent);
 }
+
+bool agent_dies_at_start(struct agent_process *agent, const char *point)
+{
+    SCOPED(string) char *setting = xasprintf("STASIS_FAILPOINT=%s", point);
+
+    spawn(agent, setting);
+    return agent_was_killed(agent);
+}

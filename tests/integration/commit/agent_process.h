@@ -1,6 +1,7 @@
 /* agent_process.h - the real agent as a process of its own, which can be made to die at a failpoint, and calls to it. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "opensandbox/committer/v1/committer.pb-c.h"
@@ -21,6 +22,8 @@ struct agent_process {
 void agent_start(struct agent_process *agent, const char *point);
 /* One that forgets what is finished and gone at once, not after an hour. */
 void agent_start_forgetful(struct agent_process *agent);
+/* One that dies at the point before it serves, while it settles what an earlier one left; false: it did not. */
+bool agent_dies_at_start(struct agent_process *agent, const char *point);
 /* Has it died of SIGKILL? Waits a moment for one that is about to. */
 bool agent_was_killed(struct agent_process *agent);
 /* Kills it wherever it is; nothing when it is dead. */

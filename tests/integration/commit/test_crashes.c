@@ -17,8 +17,9 @@
 enum after { ASKED_AGAIN, GIVEN_UP };
 
 struct row {
-    char *name;  /* as a test: "killed at frozen, while handed over, asked again" */
-    char *point; /* as STASIS_FAILPOINT has it */
+    char *name;           /* as a test: "killed at frozen, while handed over, asked again" */
+    char *point;          /* as STASIS_FAILPOINT has it */
+    const char *again_at; /* and once more there, while that is settled; NULL: no more */
     unsigned kind;
     enum after after;
 };
@@ -77,6 +78,33 @@ static size_t rows_of(size_t point, size_t kind, struct row **rows)
     if (may_be_given_up)
         rows[count++] = row_new(points[point].name, 1, kind, GIVEN_UP);
     return count;
+}
+
+/* What the next process settles at its start can be cut short as well. */
+static const struct {
+    const char *point, *again_at;
+    size_t kind; /* in kinds */
+} twice[] = {{"frozen", "container_thawed", 0},
+             {"frozen", "container_thawed:3", 1},
+             {"frozen", "thawed", 3},
+             {"expired_journalled", "thawed", 4},
+             {"killing_journalled", "container_killed", 0},
+             {"killing_journalled", "all_killed", 1},
+             {"killing_journalled", "snapshot_committed", 1},
+             {"all_killed", "snapshot_committed:2", 2},
+             {"all_killed", "handed_over_journalled", 1},
+             {"all_killed", "alias_made", 2},
+             {"all_killed", "killed_journalled", 0}};
+
+static struct row *row_twice(size_t i)
+{
+    struct row *row = row_new(twice[i].point, 1, twice[i].kind, ASKED_AGAIN);
+
+    row->again_at = twice[i].again_at;
+    free(row->name);
+    row->name = xasprintf("killed at %s, %s, and at %s when it is settled", row->point,
+                          kinds[twice[i].kind].text, row->again_at);
+    return row;
 }
 
 /* ---- a world for one row ---- */
@@ -244,6 +272,8 @@ static void the_law_holds(void **state)
         fail_msg("the commit ended, and %s was not reached", row->point);
     SCOPED_UPLOADS struct uploads uploads;
     uploads_note(&world.sandbox, world.agent.dir, &uploads);
+    if (row->again_at && !agent_dies_at_start(&world.agent, row->again_at))
+        fail_msg("%s was not settled by way of %s", row->point, row->again_at);
     agent_start(&world.agent, NULL);
     if (row->after == GIVEN_UP) {
         give_up(); /* who gives up brings no credentials to end an upload */
@@ -266,14 +296,17 @@ static struct CMUnitTest test_of(struct row *row)
 int main(int argc, char **argv)
 {
     enum { POINTS = sizeof(points) / sizeof(points[0]), KINDS = sizeof(kinds) / sizeof(kinds[0]) };
-    struct CMUnitTest tests[POINTS * KINDS * 3];
-    struct row *rows[POINTS * KINDS * 3];
+    enum { TWICE = sizeof(twice) / sizeof(twice[0]), ROWS_MAX = POINTS * KINDS * 3 + TWICE };
+    struct CMUnitTest tests[ROWS_MAX];
+    struct row *rows[ROWS_MAX];
     size_t count = 0;
 
     for (size_t point = 0; point < POINTS; point++)
         for (size_t kind = 0; kind < KINDS; kind++)
             if (points[point].kinds & kinds[kind].kind)
                 count += rows_of(point, kind, &rows[count]);
+    for (size_t i = 0; i < TWICE; i++)
+        rows[count++] = row_twice(i);
     for (size_t i = 0; i < count; i++)
         tests[i] = test_of(rows[i]);
     if (argc > 1) /* one of them, by a pattern */
