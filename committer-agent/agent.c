@@ -1,5 +1,6 @@
 #include "committer-agent/agent.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,17 @@ static char *owner_of(const struct settings *settings)
     return xasprintf("agent %s", dir ? dir : settings->state_dir);
 }
 
+static unsigned compression_threads(const struct settings *settings)
+{
+    enum { THREADS_MAX = 8 }; /* a few MiB each */
+    cpu_set_t cpus;
+
+    if (settings->compression_threads > 0)
+        return (unsigned)settings->compression_threads;
+    int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return (unsigned)(count < THREADS_MAX ? count : THREADS_MAX);
+}
+
 int agent_open(struct agent *agent, const struct settings *settings, struct error *err)
 {
     SCOPED(string) char *version = NULL;
@@ -43,22 +55,21 @@ int agent_open(struct agent *agent, const struct settings *settings, struct erro
     agent->meter = meter_new(agent->metrics, (unsigned)settings->slots);
     agent->space = space_new(agent->spool_dir, (uint64_t)settings->spool_min_free_mib << 20);
     agent->containerd = containerd_new(settings->containerd_socket, settings->containerd_namespace);
-    const struct commits_options options = {
-        .env = {.containerd = agent->containerd,
-                .journal = agent->journal,
-                .spool_dir = agent->spool_dir,
-                .owner = agent->owner,
-                .space = agent->space,
-                .meter = agent->meter,
-                .niceness = &agent->niceness,
-                .compression_level = (int)settings->compression_level,
-                .compression_threads = (unsigned)settings->compression_threads,
-                .registry_ca_file = settings->registry_ca_file,
-                .user_agent = "stasis/" STASIS_VERSION,
-                .hands_over = settings->hands_over,
-                .warm_retention_ms = settings->warm_retention_ms,
-                .layers_max = (unsigned)settings->image_layers_max},
-        .slots = (unsigned)settings->slots};
+    const struct commits_options options = {.env = {.containerd = agent->containerd,
+                                                    .journal = agent->journal,
+                                                    .spool_dir = agent->spool_dir,
+                                                    .owner = agent->owner,
+                                                    .space = agent->space,
+                                                    .meter = agent->meter,
+                                                    .niceness = &agent->niceness,
+                                                    .compression_level = (int)settings->compression_level,
+                                                    .compression_threads = compression_threads(settings),
+                                                    .registry_ca_file = settings->registry_ca_file,
+                                                    .user_agent = "stasis/" STASIS_VERSION,
+                                                    .hands_over = settings->hands_over,
+                                                    .warm_retention_ms = settings->warm_retention_ms,
+                                                    .layers_max = (unsigned)settings->image_layers_max},
+                                            .slots = (unsigned)settings->slots};
     if (containerd_version(agent->containerd, &version, err) < 0) {
         agent_close(agent, 0);
         return error_wrap(err, "containerd at %s (--containerd-socket-path)", settings->containerd_socket);

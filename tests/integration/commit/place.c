@@ -1,5 +1,13 @@
 #include "tests/integration/commit/place.h"
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "shared/base/clock.h"
+
+enum { END_MS = 20000 };
+
 #include <unistd.h>
 
 #include "committer-agent/containerd/frozen_by.h"
@@ -98,6 +106,23 @@ enum task_state task_state(const struct place *place)
     struct error err;
     assert_ok(task_get(place->containerd, place->uid, &task, &err), &err);
     return task.state;
+}
+
+void end_container(const struct place *place, const char *command)
+{
+    struct task task;
+    struct error err;
+    assert_ok(task_get(place->containerd, place->uid, &task, &err), &err);
+    struct pollfd first = {.fd = (int)syscall(SYS_pidfd_open, task.pid, 0), .events = POLLIN};
+    int64_t until_ms = clock_monotonic_ms() + END_MS;
+
+    (void)sh("%s tasks %s %s 2>/dev/null", place->ctr, command, place->uid);
+    if (first.fd >= 0) { /* else it is dead already */
+        assert_int_equal(poll(&first, 1, END_MS), 1);
+        (void)close(first.fd);
+    }
+    while (task_state(place) != TASK_STOPPED) /* containerd hears of it a moment later */
+        assert_true(clock_monotonic_ms() < until_ms);
 }
 
 long written(const struct place *place)

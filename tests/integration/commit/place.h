@@ -44,6 +44,8 @@ void crash(struct place *place);
 
 /* Of the pod's container. */
 enum task_state task_state(const struct place *place);
+/* `command` ("resume", "kill -s 9") ends the container's first process; waits until containerd knows that it is dead. */
+void end_container(const struct place *place, const char *command);
 /* Lines that the writer was told are written, read by somebody who sees the container's root. */
 long written(const struct place *place);
 void in_container(const struct place *place, const char *command);

@@ -13,9 +13,7 @@ static void a_pause_stays_frozen_until_released_and_then_nobody_writes_again(voi
     long at_hold = written(place);
     release(place, wanted->key);
     release(place, wanted->key); /* and again: who lost the answer asks again */
-    assert_int_equal(sh("%s tasks resume %s 2>/dev/null; %s tasks wait %s >/dev/null 2>&1; true", place->ctr,
-                        place->uid, place->ctr, place->uid),
-                     0);
+    end_container(place, "resume");
     assert_int_equal(written(place), at_hold);
 }
 
@@ -184,6 +182,42 @@ static void unpause_thaws_strays_but_not_what_a_commit_holds(void **state)
     assert_int_equal(task_state(place), TASK_PAUSED);
 }
 
+/* Nobody can read its writable layer by itself there. */
+static void on_another_snapshotter_containerds_differ_makes_the_layer_and_the_pod_is_held(void **state)
+{
+    struct place *place = *state;
+    SCOPED(commit_request) struct commit_request *wanted = request(place, "native", true);
+
+    assert_int_equal(sh("%s tasks kill -s 9 %s", place->ctr, place->uid), 0);
+    end_container(place, "resume");
+    assert_int_equal(
+        sh("%s tasks rm -f %s >/dev/null; %s containers rm %s 2>/dev/null; "
+           "%s run -d --snapshotter native --label io.cri-containerd.kind=container "
+           "--label io.kubernetes.pod.uid=%s --label io.kubernetes.pod.name=pod "
+           "--label io.kubernetes.pod.namespace=default --label io.kubernetes.container.name=main "
+           "%s %s sh -c 'echo 42 >/written; rm /bin/true; sleep 1000'",
+           place->ctr, place->uid, place->ctr, place->uid, place->ctr, place->uid, place->image, place->uid),
+        0);
+    in_container(place, "until test -s /written && ! test -e /bin/true; do :; done");
+    wanted->early_release = true;
+    SCOPED(commit) struct commit *commit = start(place, wanted);
+    assert_success(commit);
+    struct commit_report report = outcome(commit);
+    assert_false(report.handed_over);
+    assert_non_null(strstr(report.path_why, "differ"));
+    assert_string_equal(report.results[0].skipped[0].kind, "containerd-diff");
+    assert_int_equal(task_state(place), TASK_PAUSED);
+    release(place, wanted->key);
+    end_container(place, "resume");
+    assert_int_equal(
+        sh("%s images pull --plain-http -u tester:secret-of-the-tester %s >/dev/null && "
+           "test \"$(%s run --rm %s copy-%s sh -c 'cat /written; ls /bin/true 2>/dev/null')\" = 42; "
+           "r=$?; %s images rm --sync %s >/dev/null; exit $r",
+           place->ctr, wanted->containers[0].image, place->ctr, wanted->containers[0].image, place->uid,
+           place->ctr, wanted->containers[0].image),
+        0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +232,7 @@ int main(void)
         POD_TEST(a_commit_that_takes_too_long_is_ended_and_thaws),
         POD_TEST(a_cancelled_commit_thaws_in_whatever_phase),
         POD_TEST(unpause_thaws_strays_but_not_what_a_commit_holds),
+        POD_TEST(on_another_snapshotter_containerds_differ_makes_the_layer_and_the_pod_is_held),
     };
     return cmocka_run_group_tests(tests, open_place, close_place);
 }
