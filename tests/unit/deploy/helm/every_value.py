@@ -29,6 +29,8 @@ OTHER = {
     "commitJobTimeout": "7m",
     "uploadTimeout": "7m",
     "holdTimeout": "7m",
+    "warmRetention": "7m",
+    "ioPriority": "idle",
     "duration": "700h",
     "sandboxCreateTimeout": "7s",
     "cpu": "77m",
