@@ -37,9 +37,9 @@ void commits_unlink(struct commits *commits, struct commit *commit)
     for (struct commit **link = &commits->first; *link; link = &(*link)->next)
         if (*link == commit) {
             *link = commit->next;
-            break;
+            commit_drop_locked(commit);
+            return;
         }
-    commit_drop_locked(commit);
 }
 
 void commits_insert(struct commits *commits, struct commit *commit)

@@ -83,7 +83,8 @@ void commits_wake(struct commits *commits); /* everybody who waits for `changed`
 
 struct commit *commits_find(struct commits *commits, const char *key); /* lock held; borrowed */
 void commits_insert(struct commits *commits, struct commit *commit);   /* lock held; takes the reference */
-void commits_unlink(struct commits *commits, struct commit *commit); /* lock held; gives the reference back */
+/* Lock held; gives the table's reference back. Nothing, when it was done before. */
+void commits_unlink(struct commits *commits, struct commit *commit);
 struct commit *commit_new(struct commits *commits, struct commit_request *request);
 void commit_drop_locked(struct commit *commit); /* unref with the lock held */
 

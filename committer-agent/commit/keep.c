@@ -22,6 +22,12 @@ static int stop_push(struct commit *commit, struct error *err)
     return 0;
 }
 
+/* Lock held. Somebody else may have let it go while we waited. */
+static bool is_known(const struct commit *commit)
+{
+    return commits_find(commit->commits, commit->request->key) == commit;
+}
+
 static bool never_wait(void *self, int64_t ms)
 {
     (void)self;
@@ -73,6 +79,8 @@ static int keep_locked(struct commit *commit, struct error *err)
 {
     if (stop_push(commit, err) < 0)
         return -1;
+    if (!is_known(commit))
+        return not_known(commit->request->key, err);
     if (commit->state == COMMIT_IS_HANDED_OVER)
         return keep_idle(commit, err);
     if (commit->state == COMMIT_IS_KILLED)
@@ -138,13 +146,29 @@ static int let_go(struct commit *commit, struct error *err)
 }
 
 /* Lock held. */
+static bool has_files(const struct commit *commit)
+{
+    return commit->state == COMMIT_IS_HANDED_OVER ||
+           (commit->state == COMMIT_IS_KILLED && commit->record->kept);
+}
+
+/* Lock held. Undone, or dead: a kill that has begun is finished first, for it may yet hand the files over. */
+static int end_locked(struct commit *commit, struct error *err)
+{
+    if (commit_cancel_locked(commit, err) < 0)
+        return -1;
+    return commit->state == COMMIT_IS_KILLING && commit_kill_held(commit, err) < 0 &&
+                   commit->state == COMMIT_IS_KILLING
+               ? -1
+               : 0;
+}
+
+/* Lock held. */
 static int discard_locked(struct commit *commit, struct error *err)
 {
-    if (stop_push(commit, err) < 0)
+    if (stop_push(commit, err) < 0 || (!has_files(commit) && end_locked(commit, err) < 0))
         return -1;
-    if (commit->state == COMMIT_IS_HANDED_OVER || (commit->state == COMMIT_IS_KILLED && commit->record->kept))
-        return let_go(commit, err);
-    return commit_cancel_locked(commit, err);
+    return has_files(commit) && is_known(commit) ? let_go(commit, err) : 0;
 }
 
 int commits_discard(struct commits *commits, const char *key, struct error *err)

@@ -146,6 +146,17 @@ static void a_kill_that_begun_cannot_be_undone(void **state)
     assert_int_equal(err.code, ERR_UNAVAILABLE); /* not HoldExpired: it is tried again */
 }
 
+static void what_is_being_killed_is_not_discarded_before_it_is_dead(void **state)
+{
+    struct world *world = *state;
+    struct error err;
+
+    write_record(world, "killing", STAGE_KILLING);
+    open_table(world);
+    assert_fails(commits_discard(world->commits, "killing", &err), &err, ERR_UNAVAILABLE, "main");
+    assert_int_equal(commits_load(world->commits).remembered, 1); /* and can be asked again */
+}
+
 static void finished_commits_are_remembered_up_to_a_bound(void **state)
 {
     struct world *world = *state;
@@ -171,6 +182,7 @@ int main(void)
         TABLE_TEST(a_pod_that_cannot_be_thawed_yet_is_refused_to_others),
         TABLE_TEST(a_commit_that_expired_cannot_be_killed_even_while_its_thaw_is_owed),
         TABLE_TEST(a_kill_that_begun_cannot_be_undone),
+        TABLE_TEST(what_is_being_killed_is_not_discarded_before_it_is_dead),
         TABLE_TEST(finished_commits_are_remembered_up_to_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
