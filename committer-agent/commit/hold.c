@@ -110,15 +110,22 @@ void commit_be_handed_over(struct commit *commit)
     (void)error_reason(&commit->error, "AgentRestarted");
 }
 
-/* Lock held. A container was removed while it was being killed, and its files with it. */
-static void lose(struct commit *commit, const struct error *err)
+/* A container was removed while it was being killed, and its files with it: what others left is half a sandbox. */
+static void let_go_of_lost(const struct commit *commit)
 {
+    const struct commit_environment *env = &commit->commits->options.env;
     struct error ignored; /* met again, and found lost again, at the next start */
 
+    if (commit_let_go(env, commit->record, &ignored) == 0)
+        (void)journal_remove(env->journal, commit->request->key, &ignored);
+}
+
+/* Lock held. */
+static void note_lost(struct commit *commit, const struct error *err)
+{
     commit->state = COMMIT_IS_FAILED;
     commit->error = *err;
     commit->due_at_ms = clock_monotonic_ms() + RETENTION_MS;
-    (void)journal_remove(commit->commits->options.env.journal, commit->request->key, &ignored);
 }
 
 int commit_kill_held(struct commit *commit, struct error *err)
@@ -127,14 +134,17 @@ int commit_kill_held(struct commit *commit, struct error *err)
 
     step_out(commit);
     int result = commit_kill(&commit->commits->options.env, commit->record, err);
+    const bool is_lost = result < 0 && err->code == ERR_NOT_FOUND;
+    if (is_lost)
+        let_go_of_lost(commit);
     step_in(commit);
     if (result < 0 && strcmp(err->reason, "HoldExpired") == 0) {
         if (commit_expire(commit, &thawing) < 0)
             log_failure(LOG_ERROR, "thawing after a hold failed; tried again", &thawing);
         return -1;
     }
-    if (result < 0 && err->code == ERR_NOT_FOUND)
-        lose(commit, err);
+    if (is_lost)
+        note_lost(commit, err);
     else
         note_kill(commit);
     if (result == 0)

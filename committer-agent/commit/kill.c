@@ -28,13 +28,15 @@ int commit_has_run(struct containerd *containerd, const struct journal_record *r
 int commit_write_stage(const struct commit_environment *env, struct journal_record *record,
                        enum commit_stage stage, struct error *err)
 {
-    enum commit_stage before = record->stage;
+    const enum commit_stage before = record->stage;
+    const int64_t changed_before_unix_ms = record->changed_unix_ms;
 
     record->stage = stage;
     record->changed_unix_ms = clock_realtime_ms();
     if (journal_write(env->journal, record, err) == 0)
         return 0;
     record->stage = before;
+    record->changed_unix_ms = changed_before_unix_ms; /* an image that is made again says it (run.c) */
     return -1;
 }
 
@@ -134,7 +136,8 @@ int commit_kill(const struct commit_environment *env, struct journal_record *rec
     if (kill_all(env->containerd, record, err) < 0)
         return -1;
     if (record->hands_over && take_layers(env->containerd, record, err) < 0) {
-        if (err->code != ERR_NOT_FOUND || !journal_record_has_results(record))
+        if (err->code != ERR_NOT_FOUND || !journal_record_has_results(record) ||
+            commit_let_go(env, record, err) < 0)
             return -1;
         record->hands_over = false; /* somebody removed a container meanwhile; the image is there, though */
     }

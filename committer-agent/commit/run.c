@@ -28,8 +28,9 @@ struct steps { /* everything one run owns */
     bool hands_over;
     struct meter_watch watch;
 
-    atomic_bool handed_over; /* nobody will ever write to what is captured, frozen or not */
-    atomic_bool published;   /* the publisher has ended; the next two are set */
+    atomic_bool killing;   /* commit_kill() judges whether they stood still: its dead are not frozen */
+    bool removed;          /* a container, by somebody else, after its kill had begun */
+    atomic_bool published; /* the publisher has ended; the next two are set */
     int publish_result;
     struct error publish_error;
 };
@@ -143,12 +144,12 @@ static int freeze(struct steps *steps, struct error *err)
 
 /* ---- capture and push ---- */
 
-/* Whoever took the containers over may let them go: the files do not change any more. */
+/* From the kill on they need not be frozen: they die, and then whoever took them over may let them go. */
 static int check_untouched(struct steps *steps, struct error *err)
 {
     if (commit_check_still_frozen(steps->run->env->containerd, steps->record, err) == 0)
         return 0;
-    return atomic_load(&steps->handed_over) ? 0 : -1;
+    return atomic_load(&steps->killing) ? 0 : -1;
 }
 
 static int publish(struct steps *steps, struct error *err)
@@ -189,27 +190,33 @@ static void *publish_beside(void *arg)
     return NULL;
 }
 
-/* What is begun is not given up, until the agent stops: then the next one goes on. */
+/* What is begun is not given up, until the agent stops: then the next one goes on. ERR_NOT_FOUND: a container was removed
+ * before its layer could be taken. */
 static int kill_for_good(struct steps *steps, struct error *err)
 {
     struct commit_run *run = steps->run;
     struct backoff backoff = {.first_ms = 100, .max_ms = 5000};
 
     steps->record->frozen_ms = clock_monotonic_ms() - steps->frozen_at_ms;
+    atomic_store(&steps->killing, true);
     while (commit_kill(run->env, steps->record, err) < 0) {
-        if (steps->record->stage != STAGE_KILLING || strcmp(err->reason, "HoldExpired") == 0)
+        if (steps->record->stage != STAGE_KILLING || strcmp(err->reason, "HoldExpired") == 0) {
+            atomic_store(&steps->killing, false);
+            return -1;
+        }
+        if (err->code == ERR_NOT_FOUND)
             return -1;
         log_failure(LOG_ERROR, "frozen processes are not all killed and kept; tried again", err,
                     log_str("pod", steps->record->pod_name));
         if (!run->wait(run->self, backoff_next_ms(&backoff)))
             return -1;
     }
-    atomic_store(&steps->handed_over, true);
     meter_frozen(run->env->meter, METER_HANDOVER, steps->record->frozen_ms);
     return 0;
 }
 
-/* Until it is killed or published, whichever comes first. */
+/* Until it is killed or published, whichever comes first. A kill that fails found that they ran, that nobody can tell, or
+ * that files were removed. */
 static void await_kill(struct steps *steps)
 {
     struct commit_run *run = steps->run;
@@ -219,8 +226,9 @@ static void await_kill(struct steps *steps)
     while (run->kill_wanted(run->self, &steps->published)) {
         struct error err = {0};
         int result = kill_for_good(steps, &err);
-        if (result < 0) /* they ran, or nobody can tell: what is captured now is worth nothing */
-            __atomic_store_n(&run->cancelled, steps->record->stage == STAGE_FREEZING, __ATOMIC_RELEASE);
+        steps->removed = result < 0 && err.code == ERR_NOT_FOUND;
+        if (steps->removed || (result < 0 && steps->record->stage == STAGE_FREEZING))
+            __atomic_store_n(&run->cancelled, true, __ATOMIC_RELEASE); /* what is captured is worth nothing */
         run->kill_answered(run->self, result, &err);
         if (result == 0 || steps->record->stage == STAGE_KILLING)
             return;
@@ -236,6 +244,10 @@ static int publish_and_hand_over(struct steps *steps, struct error *err)
         return error_sys(err, failed, "starting the capture");
     await_kill(steps);
     (void)pthread_join(publisher, NULL); /* fails only for a thread that is none */
+    if (steps->removed) {                /* perhaps while they were read */
+        (void)error_set(err, ERR_NOT_FOUND, "a container was removed before its files were taken over");
+        return error_reason(err, "ContainerNotFound");
+    }
     if (steps->publish_result < 0)
         *err = steps->publish_error;
     return steps->publish_result;

@@ -1,4 +1,6 @@
 /* A pause that releases its pod before the image is pushed, against a real containerd and a real registry. */
+#include <pthread.h>
+
 #include "committer-agent/commit/commits_priv.h"
 #include "committer-agent/commit/handover.h"
 #include "committer-agent/commit/warm.h"
@@ -243,6 +245,65 @@ static void what_nobody_needs_any_more_is_let_go(void **state)
     end_scene(&scene);
 }
 
+struct discard {
+    struct place *place;
+    const char *key;
+    int result;
+    struct error err;
+};
+
+static void *discard(void *arg)
+{
+    struct discard *asked = arg;
+
+    asked->result = commits_discard(asked->place->commits, asked->key, &asked->err);
+    return NULL;
+}
+
+static void several_may_discard_at_once(void **state)
+{
+    struct place *place = *state;
+    struct scene scene = fail_push(place, "discarded-twice");
+    struct discard asked[8];
+    pthread_t threads[8];
+
+    for (size_t i = 0; i < 8; i++) {
+        asked[i] = (struct discard){.place = place, .key = scene.wanted->key};
+        assert_int_equal(pthread_create(&threads[i], NULL, discard, &asked[i]), 0);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_ok(asked[i].result, &asked[i].err);
+    }
+    assert_no_record(place);
+    assert_true(
+        commit_wait(scene.commit, &(struct commit_report){0}, 0).finished); /* ours as long as we hold it */
+    end_scene(&scene);
+}
+
+static void a_container_that_is_removed_before_its_kill_ends_the_commit(void **state)
+{
+    struct place *place = *state;
+    struct gate *gate = gate_start(place->registry);
+    SCOPED(commit_request) struct commit_request *wanted = request_through(place, gate, "removed");
+    SCOPED(string) char *lease = handover_lease_id(wanted->key);
+    struct error err;
+
+    push_base(place, wanted);
+    gate_set_open(gate, false);
+    SCOPED(commit) struct commit *commit = start(place, wanted);
+    await_releasable(commit);
+    assert_int_equal(sh("%s snapshots rm %s", place->ctr, place->uid), 0);
+    assert_fails(commits_release(place->commits, wanted->key, COMMIT_RELEASE_KILL, &err), &err, ERR_NOT_FOUND,
+                 "does not exist");
+    assert_string_equal(err.reason, "ContainerNotFound");
+    assert_ok(commits_discard(place->commits, wanted->key, &err), &err);
+    assert_failure(commit, "ContainerNotFound", "");
+    assert_no_record(place);
+    assert_false(has_lease(place, lease));
+    gate_stop(gate);
+}
+
 static void only_what_was_handed_over_can_be_kept(void **state)
 {
     struct place *place = *state;
@@ -287,6 +348,8 @@ int main(void)
         POD_TEST(an_image_that_cannot_be_pushed_is_kept_on_the_node),
         POD_TEST(what_was_kept_on_the_node_is_whole_in_the_next_image),
         POD_TEST(what_nobody_needs_any_more_is_let_go),
+        POD_TEST(several_may_discard_at_once),
+        POD_TEST(a_container_that_is_removed_before_its_kill_ends_the_commit),
         POD_TEST(only_what_was_handed_over_can_be_kept),
         POD_TEST(until_it_is_killed_everything_can_be_undone),
     };
