@@ -291,8 +291,10 @@ static int go_on(struct commits *commits, const struct commit_request *request, 
         return refuse_start(commits, err);
     commit_request_free(commit->request);
     commit->request = commit_request_copy(request);
-    if (start_thread(commits, commit, err) < 0)
+    if (start_thread(commits, commit, err) < 0) {
+        commit_request_forget_credentials(commit->request);
         return -1;
+    }
     commit->state = COMMIT_IS_RUNNING;
     commit->kill = KILL_DONE;
     error_clear(&commit->error);
