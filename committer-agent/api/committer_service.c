@@ -192,11 +192,15 @@ static void wake_commit(void *self)
     commit_wake(self);
 }
 
+/* Whoever hears anything but CommitReleasable first takes it that nothing was handed over: so nothing is said before that is
+ * known. */
 static int send_news(struct rpc_call *call, const struct commit_report *now, struct commit_report *sent,
                      struct error *err)
 {
     bool told = sent->releasable || sent->handed_over;
 
+    if (now->being_killed)
+        return 0;
     if (!told && (now->releasable || now->handed_over) && send_releasable(call, now, err) < 0)
         return -1;
     if (!now->finished && has_moved(now, sent) && send_progress(call, now, err) < 0)

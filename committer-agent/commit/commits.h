@@ -54,6 +54,7 @@ struct commit_report {
     bool releasable;    /* Release KILL is possible although it is not finished */
     bool
         handed_over; /* its containers are dead for good, and its files are on this node whatever becomes of the push */
+    bool being_killed;    /* not finished, and nobody can tell yet whether it will be handed over */
     bool warm;            /* finished and not failed: a pod of these images starts here without a pull */
     const char *path_why; /* why a pause is not handed over, "" otherwise; borrowed from the commit */
     enum commit_phase phase;

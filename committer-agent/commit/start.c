@@ -360,6 +360,12 @@ static bool has_finished(const struct commit *commit)
 }
 
 /* Lock held. */
+static bool is_being_killed(const struct commit *commit)
+{
+    return commit->state == COMMIT_IS_RUNNING ? commit->kill == KILL_WANTED : !has_finished(commit);
+}
+
+/* Lock held. */
 static struct commit_report report_of(struct commit *commit)
 {
     const struct commit_run *run = &commit->run;
@@ -369,6 +375,7 @@ static struct commit_report report_of(struct commit *commit)
                                    .hold = commit->request->hold,
                                    .handed_over = commit_is_handed_over(commit),
                                    .releasable = commit->kill != KILL_NOT_OFFERED,
+                                   .being_killed = is_being_killed(commit),
                                    .path_why = run->path_why,
                                    .phase = (enum commit_phase)atomic_load(&run->progress.phase),
                                    .bytes_read = atomic_load(&run->layers.bytes_read),
@@ -390,6 +397,8 @@ static struct commit_report report_of(struct commit *commit)
 
 static bool is_news(const struct commit_report *now, const struct commit_report *seen)
 {
+    if (now->being_killed)
+        return false; /* its outcome will be */
     return now->finished || now->phase != seen->phase || now->releasable != seen->releasable ||
            now->handed_over != seen->handed_over;
 }

@@ -157,6 +157,23 @@ static void what_is_being_killed_is_not_discarded_before_it_is_dead(void **state
     assert_int_equal(commits_load(world->commits).remembered, 1); /* and can be asked again */
 }
 
+static void nobody_is_told_that_a_kill_is_not_handed_over_before_that_is_known(void **state)
+{
+    struct world *world = *state;
+    struct commit_request wanted = request_for("killing", "killing");
+    struct error err;
+
+    write_record(world, "killing", STAGE_KILLING);
+    open_table(world);
+    wanted.pod_ns = (char *)"default";
+    wanted.pod_name = (char *)"killing";
+    SCOPED(commit) struct commit *commit = NULL;
+    assert_ok(commits_start(world->commits, &wanted, &commit, &err), &err);
+    const struct commit_report report = commit_wait(commit, &(struct commit_report){0}, 1);
+    assert_true(report.being_killed);
+    assert_false(report.finished || report.handed_over || report.releasable);
+}
+
 static void finished_commits_are_remembered_up_to_a_bound(void **state)
 {
     struct world *world = *state;
@@ -183,6 +200,7 @@ int main(void)
         TABLE_TEST(a_commit_that_expired_cannot_be_killed_even_while_its_thaw_is_owed),
         TABLE_TEST(a_kill_that_begun_cannot_be_undone),
         TABLE_TEST(what_is_being_killed_is_not_discarded_before_it_is_dead),
+        TABLE_TEST(nobody_is_told_that_a_kill_is_not_handed_over_before_that_is_known),
         TABLE_TEST(finished_commits_are_remembered_up_to_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
