@@ -90,8 +90,17 @@ static bool is_of_a_pause(const struct sandboxsnapshot *snapshot)
     return owner && sandboxsnapshot_is_internal(snapshot, owner->uid);
 }
 
+static bool sandbox_lives_on(const struct sandboxsnapshot_observed *seen)
+{
+    const struct owner_reference *owner = meta_controller(&seen->snapshot->meta);
+
+    return owner && seen->sandbox && !meta_is_deleting(&seen->sandbox->meta) &&
+           strcmp(owner->uid, seen->sandbox->meta.uid) == 0;
+}
+
 /* What the agent has to hear of the end of this snapshot; ACTION_MAX: nothing. Containers may be frozen for it while it commits, and
- * after a pause's success until the pod is on its way out (K20). A pause may have been handed over, with or without our knowing. */
+ * after a pause's success until the pod is on its way out (K20). A pause may have been handed over, with or without our knowing. A
+ * sandbox that came back runs on the image that its node kept, which its next pause needs: that is let go with the sandbox only. */
 static enum action_type owed_to_agent(const struct sandboxsnapshot_observed *seen)
 {
     const struct sandboxsnapshot_status *status = &seen->snapshot->status;
@@ -106,7 +115,7 @@ static enum action_type owed_to_agent(const struct sandboxsnapshot_observed *see
         return snapshot_source_is_live(seen) && !sandboxsnapshot_is_captured(status) ? ACTION_CANCEL
                                                                                      : ACTION_MAX;
     case SNAPSHOT_FAILED:
-        return sandboxsnapshot_is_kept(status) ? ACTION_DISCARD : ACTION_MAX;
+        return sandboxsnapshot_is_kept(status) && !sandbox_lives_on(seen) ? ACTION_DISCARD : ACTION_MAX;
     case SNAPSHOT_PHASE_NONE:
     case SNAPSHOT_PENDING:
     case SNAPSHOT_PHASE_UNKNOWN:

@@ -279,8 +279,9 @@ static void a_failed_pause_comes_back_on_the_node_that_has_the_files(void **stat
     kubelet_sets(first_pod(world), "Running", true, NULL);
     assert_non_null(strstr(pass_sandbox_once(world), "status(Succeed) event(Resumed) delete(demo-pause)"));
     assert_true(has_condition(SANDBOX, "PauseFailed"));
-    assert_string_equal(pass_snapshot_once(world), "discard() patch(snapshot)");
+    assert_string_equal(pass_snapshot_once(world), "patch(snapshot)");
     assert_null(SNAPSHOT);
+    assert_false(world->commits[0].discarded); /* it runs on that image, and its next pause begins with it */
     assert_int_equal(json_integer_value(json_path(first_pod(world), "hidden.files")), world->truth);
     (void)pass_sandbox_once(world);
     assert_string_equal(pass_sandbox_once(world), ""); /* and stays there, without another pause */
@@ -385,6 +386,18 @@ static void a_sandbox_deleted_meanwhile_lets_its_files_go(void **state)
 {
     (void)state;
     struct world *world = captured();
+
+    user_deletes(world, SANDBOX);
+    assert_string_equal(pass_snapshot_once(world), "discard() patch(snapshot)");
+    assert_true(world->commits[0].discarded);
+    assert_null(SNAPSHOT);
+    done(world);
+}
+
+static void a_sandbox_deleted_before_it_came_back_lets_what_was_kept_go(void **state)
+{
+    (void)state;
+    struct world *world = kept();
 
     user_deletes(world, SANDBOX);
     assert_string_equal(pass_snapshot_once(world), "discard() patch(snapshot)");
@@ -517,6 +530,7 @@ int main(void)
         cmocka_unit_test(an_agent_that_does_not_know_the_files_is_asked_on),
         cmocka_unit_test(a_commit_that_may_have_been_handed_over_is_not_given_up),
         cmocka_unit_test(a_sandbox_deleted_meanwhile_lets_its_files_go),
+        cmocka_unit_test(a_sandbox_deleted_before_it_came_back_lets_what_was_kept_go),
         cmocka_unit_test(an_agent_that_stays_away_does_not_keep_a_deleted_snapshot),
         cmocka_unit_test(a_restored_pod_goes_where_its_images_are),
         cmocka_unit_test(a_job_leaves_nothing_unpacked_so_its_node_is_no_better_than_others),
