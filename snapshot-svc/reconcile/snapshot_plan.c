@@ -410,6 +410,8 @@ bool snapshot_store_digests(struct snapshot_pass *pass)
 {
     struct snapshot_container *containers = pass->status.containers.items;
 
+    pass->status.size_bytes = 0; /* an earlier try may have stopped at a digest that was missing */
+    pass->status.layers = 0;
     for (size_t i = 0; i < pass->status.containers.count; i++) {
         const struct commit_image *image = image_of(pass->seen->commit, containers[i].name);
         if (!image || !image->digest || !*image->digest)
