@@ -43,28 +43,32 @@ esac
 
 passed=0 failed=0 skipped=0
 
-# Reads `ctest -V` output: CMocka's totals where a program prints them, else one case per program.
+# Reads `ctest -V` output: CMocka's totals where a program prints them, else one case per program. Several may run at once: every
+# line of a program begins with the number of its test.
 count_cases() {
     awk '
-        function close_test() { if (name != "") { if (!seen) p++; name = ""; seen = 0 } }
         { sub(/\r$/, "") }
-        match($0, /\[  PASSED  \] [0-9]+ test/)  { split(substr($0, RSTART), w, " "); p += w[4]; seen = 1 }
-        match($0, /\[  FAILED  \].*: [0-9]+ test\(s\), listed below/) { n = $0; sub(/ test\(s\), listed below.*/, "", n); sub(/.*: /, "", n); f += n; seen = 1; own_failure = 1 }
-        match($0, /\[  SKIPPED \].*: [0-9]+ test\(s\), listed below/) { n = $0; sub(/ test\(s\), listed below.*/, "", n); sub(/.*: /, "", n); s += n; seen = 1 }
+        /^[0-9]+: / { test = $1 + 0 }
+        /^[0-9]+: / && match($0, /\[  PASSED  \] [0-9]+ test/)  { split(substr($0, RSTART), w, " "); p += w[4]; seen[test] = 1 }
+        /^[0-9]+: / && match($0, /\[  FAILED  \].*: [0-9]+ test\(s\), listed below/) { n = $0; sub(/ test\(s\), listed below.*/, "", n); sub(/.*: /, "", n); f += n; seen[test] = 1; own_failure[test] = 1 }
+        /^[0-9]+: / && match($0, /\[  SKIPPED \].*: [0-9]+ test\(s\), listed below/) { n = $0; sub(/ test\(s\), listed below.*/, "", n); sub(/.*: /, "", n); s += n; seen[test] = 1 }
         /^ *[0-9]+\/[0-9]+ Test +#[0-9]+:/ {
-            if (/   Passed /) { if (!seen) p++ }
-            else if (/\*\*\*Skipped/) { if (!seen) s++ }
-            else if (!own_failure) f++
-            seen = 0; own_failure = 0
+            match($0, /#[0-9]+/)
+            test = substr($0, RSTART + 1, RLENGTH - 1) + 0
+            if (/   Passed /) { if (!seen[test]) p++ }
+            else if (/\*\*\*Skipped/) { if (!seen[test]) s++ }
+            else if (!own_failure[test]) f++
         }
         END { printf "%d %d %d\n", p, f, s }' "$1"
 }
 
 run_part() { # preset, label
-    local log status=0 p f s started
+    local log status=0 p f s started jobs=1
+    # Each has a containerd and a registry of its own, and waits for them most of the time.
+    [ "$2" != integration ] || jobs=2
     log="build/$1/test-$2.log"
     started=$(date +%s)
-    ctest --preset "$1" -L "^$2\$" ${only:+-R "$only"} -V >"$log" 2>&1 || status=$?
+    ctest --preset "$1" -j "$jobs" -L "^$2\$" ${only:+-R "$only"} -V >"$log" 2>&1 || status=$?
     read -r p f s < <(count_cases "$log")
     if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
         f=1

@@ -87,4 +87,29 @@ no_write_is_lost_when_nothing_crashes()
     stasis delete "$id"
 }
 it "no acknowledged write is lost by a pause" no_write_is_lost_when_nothing_crashes
+
+a_registry_that_stays_away()
+{
+    local id state
+    stack_service_stop snapshot
+    stack_service_start snapshot --upload-timeout 3s
+    busy_sandbox
+    begin_pause "$id"
+    until_frozen
+    stack_service_kill registry
+    within 60 says "$id" "files are on node"
+    state=$(stasis wait "$id" Running,Paused)
+    want "state without a registry" Running "$state"
+    writes_are_all_there "$id"
+    stack_service_start registry
+    # What no registry has goes into the next image.
+    stasis pause "$id" --wait
+    stasis resume "$id" --wait
+    writes_are_all_there "$id"
+    stasis delete "$id"
+    stack_service_stop snapshot
+    stack_service_start snapshot
+}
+says() { look_at "$1"; [[ $MESSAGE == *"$2"* ]]; } # ID TEXT
+it "a registry that goes away in the middle of an upload: the sandbox comes back from its node" a_registry_that_stays_away
 e2e_end
