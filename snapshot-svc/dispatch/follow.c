@@ -362,6 +362,12 @@ static bool is_too_late(const struct follow *follow, int64_t now_ms)
     return now_ms >= follow->deadline_ms && !follow->view.handed_over && !follow->view.in_doubt;
 }
 
+/* One who lets nobody in says nothing about a commit that may have been handed over to him. */
+static bool may_pass(const struct follow *follow, const struct error *err)
+{
+    return is_worth_another_try(err) || (follow->view.in_doubt && err->code == ERR_DENIED);
+}
+
 static void try_later(struct dispatcher *dispatcher, struct follow *follow, const struct error *err,
                       int64_t now_ms)
 {
@@ -385,7 +391,7 @@ static bool conclude(struct dispatcher *dispatcher, struct follow *follow, const
 
     if (dispatcher->stopping || follow->given_up)
         return false;
-    if (!is_worth_another_try(err) || is_too_late(follow, now_ms)) {
+    if (!may_pass(follow, err) || is_too_late(follow, now_ms)) {
         follow_fail(dispatcher, follow, failure_reason(err), err->text);
         line_leave(dispatcher, follow);
         if (is_worth_another_try(err))

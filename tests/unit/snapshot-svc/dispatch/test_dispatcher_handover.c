@@ -188,6 +188,17 @@ static void a_commit_of_an_earlier_process_is_in_doubt_until_its_agent_says_some
     await_view(fixture, KEY, is_certain);
 }
 
+static void who_is_not_let_in_does_not_fail_what_may_have_been_handed_over(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fake_committer_refuses(fixture->agent, 2, ERR_DENIED, NULL);
+    follow_pause(fixture, KEY, SOON_MS, true);
+    fake_committer_await_followers(fixture->agent, 1);
+    fake_committer_progresses(fixture->agent, KEY, 1);
+    await_view(fixture, KEY, is_certain);
+}
+
 static void a_release_without_an_answer_leaves_a_doubt(void **state)
 {
     struct fixture *fixture = *state;
@@ -316,6 +327,7 @@ int main(void)
         WITH_AGENT(an_upload_that_cannot_come_through_ends_and_stays_handed_over),
         WITH_AGENT(no_deadline_fails_what_was_handed_over),
         WITHOUT_AGENT(a_commit_of_an_earlier_process_is_in_doubt_until_its_agent_says_something),
+        WITH_AGENT(who_is_not_let_in_does_not_fail_what_may_have_been_handed_over),
         WITH_AGENT(a_release_without_an_answer_leaves_a_doubt),
         WITH_AGENT(what_is_kept_has_its_digests_and_the_reason_of_the_last_failure),
         WITH_AGENT(keeping_ends_an_upload_that_still_goes_on),
