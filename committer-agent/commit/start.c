@@ -289,8 +289,12 @@ static int go_on(struct commits *commits, const struct commit_request *request, 
 {
     if (commits->closing || commits->threads >= commits->options.slots)
         return refuse_start(commits, err);
+    struct commit_request *copy = commit_request_copy(request);
+    struct commit_container *theirs = copy->containers;
+    copy->containers = commit->request->containers; /* the same, in the record's order */
+    commit->request->containers = theirs;
     commit_request_free(commit->request);
-    commit->request = commit_request_copy(request);
+    commit->request = copy;
     if (start_thread(commits, commit, err) < 0) {
         commit_request_forget_credentials(commit->request);
         return -1;
