@@ -9,8 +9,10 @@
 #include "committer-agent/containerd/containers.h"
 #include "shared/base/failpoint.h"
 
-#define RETENTION_MS   failpoint_ms("STASIS_RETENTION_MS", 60 * 60 * 1000)
-#define REMEMBERED_MAX 1024 /* DONE, EXPIRED and FAILED ones; KILLED ones are as many as their containers */
+#define RETENTION_MS failpoint_ms("STASIS_RETENTION_MS", 60 * 60 * 1000)
+/* Of an image that this node alone has: the node may be away for a while before the sandbox comes back to it. */
+#define KEPT_RETENTION_MS failpoint_ms("STASIS_RETENTION_MS", (int64_t)7 * 24 * 60 * 60 * 1000)
+#define REMEMBERED_MAX    1024 /* DONE, EXPIRED and FAILED ones; KILLED ones are as many as their containers */
 
 /* The kill of a commit that still runs, which its own thread does: run.h. */
 enum kill_request {

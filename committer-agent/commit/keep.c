@@ -67,7 +67,7 @@ static int keep_idle(struct commit *commit, struct error *err)
         commit->result_count = commit->request->count;
         commit->state = COMMIT_IS_KILLED;
         commit->finished_ms = clock_monotonic_ms();
-        commit->due_at_ms = commit->finished_ms + RETENTION_MS;
+        commit->due_at_ms = commit->finished_ms + KEPT_RETENTION_MS;
         commit_be_kept(commit);
     }
     (void)pthread_cond_broadcast(&commits->changed);

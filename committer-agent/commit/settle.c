@@ -82,6 +82,7 @@ static int64_t due_in_ms(const struct journal_record *record)
     case STAGE_HOLDING:
         return hold_left_ms(record);
     case STAGE_KILLED:
+        return record->kept ? KEPT_RETENTION_MS : RETENTION_MS;
     case STAGE_DONE:
         return RETENTION_MS;
     case STAGE_HANDED_OVER: /* until it is asked for again */
