@@ -29,6 +29,7 @@ e2e_begin()
 e2e_cleanup()
 {
     local status=$?
+    set +e # whatever of it fails, the rest is still to be cleaned
     stack_stop
     # What a case that failed in the middle left in the background is a child of this shell.
     # shellcheck disable=SC2046  # several
