@@ -294,11 +294,16 @@ class Stasis(Tool):
         self.count = 0
 
     def prepare(self, name):
-        if self.options.mode == "handover":
-            self.node.drop(name)
         self.node.container(name)
 
     def commit(self, name, repository):
+        try:
+            return self.measure(name, repository)
+        finally:
+            if self.options.mode == "handover":
+                self.node.drop(name)  # it is dead: whoever comes next makes another
+
+    def measure(self, name, repository):
         self.count += 1
         uid = self.node.container(name)
         own, theirs = Usage(self.agent.pid), Usage(self.node.containerd_pid, memory=False)
