@@ -9,18 +9,6 @@
 #include "committer-agent/image/config.h"
 #include "shared/base/alloc.h"
 
-static int chain_id_of(const struct image *image, struct digest *ret_chain, struct error *err)
-{
-    SCOPED(image_config) struct image_config *config = NULL;
-
-    if (image_config_parse(strbuf_text(&image->config_bytes), image->config_bytes.length, "config", &config,
-                           err) < 0)
-        return -1;
-    if (!image_config_chain_id(config, ret_chain))
-        return error_set(err, ERR_INVALID, "an image without layers cannot be kept on this node");
-    return 0;
-}
-
 static int keep_alias(struct containerd *containerd, const struct local_image *local, const char *lease,
                       const struct digest *chain, struct error *err)
 {
@@ -106,7 +94,8 @@ int local_image_keep(struct containerd *containerd, const struct local_image *lo
     SCOPED(string) char *lease = handover_lease_id(local->key);
     struct digest chain;
 
-    if (chain_id_of(local->image, &chain, err) < 0 || keep_alias(containerd, local, lease, &chain, err) < 0 ||
+    if (image_chain_id(local->image, &chain, err) < 0 ||
+        keep_alias(containerd, local, lease, &chain, err) < 0 ||
         keep_config(containerd, local->image, &chain, lease, err) < 0 ||
         keep_manifest(containerd, local, lease, err) < 0 || keep_records(containerd, local, err) < 0)
         return error_wrap(err, "keeping the image of container %s on this node", local->container);

@@ -287,19 +287,6 @@ static void fill_skipped(struct commit_result *result, const struct commit_sourc
                                         .example = xstrdup(lost[loss].example.text)};
 }
 
-static int chain_id_of(const struct image *image, struct digest *ret_chain, struct error *err)
-{
-    SCOPED(image_config)
-    struct image_config *config = NULL;
-
-    if (image_config_parse(strbuf_text(&image->config_bytes), image->config_bytes.length, "config", &config,
-                           err) < 0)
-        return -1;
-    return image_config_chain_id(config, ret_chain)
-               ? 0
-               : error_set(err, ERR_INTERNAL, "an image with a new layer has no layers");
-}
-
 static int fill_result(const struct part *part, const struct image *image, struct commit_result *result,
                        struct error *err)
 {
@@ -307,7 +294,7 @@ static int fill_result(const struct part *part, const struct image *image, struc
     const struct commit_container *wanted = part->source->wanted;
     struct digest chain;
 
-    if (chain_id_of(image, &chain, err) < 0)
+    if (image_chain_id(image, &chain, err) < 0)
         return -1;
     *result = (struct commit_result){.container = xstrdup(wanted->name),
                                      .image = xstrdup(wanted->image),

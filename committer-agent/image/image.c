@@ -84,3 +84,15 @@ int image_build(const struct image_plan *plan, struct image *ret_image, struct e
     image = (struct image){0};
     return 0;
 }
+
+int image_chain_id(const struct image *image, struct digest *ret_chain, struct error *err)
+{
+    SCOPED(image_config) struct image_config *config = NULL;
+
+    if (image_config_parse(strbuf_text(&image->config_bytes), image->config_bytes.length, "config", &config,
+                           err) < 0)
+        return -1;
+    if (!image_config_chain_id(config, ret_chain))
+        return error_set(err, ERR_INVALID, "an image without layers has no chainID");
+    return 0;
+}

@@ -34,4 +34,7 @@ struct image {
  * many layers. */
 int image_build(const struct image_plan *plan, struct image *ret_image, struct error *err);
 void image_done(struct image *image);
+
+/* The chainID of all its layers: what containerd names the unpacked image by. ERR_INVALID: it has none. */
+int image_chain_id(const struct image *image, struct digest *ret_chain, struct error *err);
 #define SCOPED_IMAGE __attribute__((cleanup(image_done)))
