@@ -18,9 +18,12 @@ static void on_cancel(void *door, void (*fn)(void *self), void *self)
     rpc_on_cancel(door, fn, self);
 }
 
-struct sandbox_caller api_caller(struct rpc_call *call)
+struct sandbox_caller api_caller(struct rpc_call *call, const char *request_id)
 {
-    return (struct sandbox_caller){.door = call, .on_gone = on_cancel, .ms_left = rpc_ms_left(call)};
+    return (struct sandbox_caller){.request_id = request_id && *request_id ? request_id : NULL,
+                                   .door = call,
+                                   .on_gone = on_cancel,
+                                   .ms_left = rpc_ms_left(call)};
 }
 
 void api_door_add(struct rpc_server *server, struct api_door *door)

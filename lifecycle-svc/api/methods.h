@@ -6,8 +6,8 @@
 /* The service behind the call, or NULL with err when the key is missing or wrong. */
 const struct sandbox_service *api_enter(struct rpc_call *call, struct error *err);
 
-/* The client behind this call. */
-struct sandbox_caller api_caller(struct rpc_call *call);
+/* The client behind this call. request_id: what it named this request, "" or NULL when it did not. */
+struct sandbox_caller api_caller(struct rpc_call *call, const char *request_id);
 
 rpc_unary_fn api_create_sandbox, api_get_sandbox, api_list_sandboxes, api_delete_sandbox, api_pause_sandbox,
     api_resume_sandbox;

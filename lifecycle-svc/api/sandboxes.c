@@ -6,7 +6,7 @@ int api_create_sandbox(struct rpc_call *call, const void *request, void *respons
 {
     const struct sandbox_service *service = api_enter(call, err);
     struct memory memory = {.call = call};
-    struct sandbox_caller caller = api_caller(call);
+    struct sandbox_caller caller = api_caller(call, ((const api_create *)request)->request_id);
     SCOPED_CREATE_REQUEST struct create_request create = {0};
     SCOPED_VIEW struct sandbox_view view = {0};
 
@@ -61,7 +61,9 @@ int api_pause_sandbox(struct rpc_call *call, const void *request, void *response
     Opensandbox__Lifecycle__V1__PauseSandboxResponse *answer = response;
     const struct sandbox_service *service = api_enter(call, err);
 
-    return service ? sandbox_pause(service, pause->id, &answer->generation, err) : -1;
+    struct sandbox_caller caller = api_caller(call, pause->request_id);
+
+    return service ? sandbox_pause(service, pause->id, &caller, &answer->generation, err) : -1;
 }
 
 int api_resume_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
@@ -70,5 +72,7 @@ int api_resume_sandbox(struct rpc_call *call, const void *request, void *respons
     Opensandbox__Lifecycle__V1__ResumeSandboxResponse *answer = response;
     const struct sandbox_service *service = api_enter(call, err);
 
-    return service ? sandbox_resume(service, resume->id, &answer->generation, err) : -1;
+    struct sandbox_caller caller = api_caller(call, resume->request_id);
+
+    return service ? sandbox_resume(service, resume->id, &caller, &answer->generation, err) : -1;
 }

@@ -22,7 +22,7 @@ int api_watch_sandbox(struct rpc_call *call, const void *request, struct error *
 {
     const Opensandbox__Lifecycle__V1__GetSandboxRequest *get = request;
     const struct sandbox_service *service = api_enter(call, err);
-    struct sandbox_caller caller = api_caller(call);
+    struct sandbox_caller caller = api_caller(call, NULL);
     struct watch watch = {.call = call};
 
     if (!service || sandbox_check_id(get->id, err) < 0)

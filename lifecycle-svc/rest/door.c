@@ -19,22 +19,18 @@ static const char REQUEST_ID[] = "X-Request-ID";
 static const char API_KEY[] = "OPEN-SANDBOX-API-KEY";
 static const char BLANKS[] = " \t";
 
-/* The client's own, trimmed; else a new one. */
-static char *request_id_of(const struct http_exchange *exchange)
+/* What the client named its request, trimmed; NULL: it did not. */
+static char *own_request_id(const struct http_exchange *exchange)
 {
     const char *given = http_header_get(exchange, REQUEST_ID);
-    char made[HEX_ID_SIZE];
 
-    if (given) {
-        given += strspn(given, BLANKS);
-        size_t length = strlen(given);
-        while (length > 0 && strchr(BLANKS, given[length - 1]))
-            length--;
-        if (length > 0)
-            return xstrndup(given, length);
-    }
-    hex_id(made);
-    return xstrdup(made);
+    if (!given)
+        return NULL;
+    given += strspn(given, BLANKS);
+    size_t length = strlen(given);
+    while (length > 0 && strchr(BLANKS, given[length - 1]))
+        length--;
+    return length > 0 ? xstrndup(given, length) : NULL;
 }
 
 static int refuse_route(const struct rest_call *call, struct error *err)
@@ -98,12 +94,18 @@ static void log_answer(const struct rest_call *call, int status, int64_t elapsed
 void rest_door_handle(void *self, struct http_exchange *exchange)
 {
     const struct rest_door *door = self;
-    SCOPED(string) char *request_id = request_id_of(exchange);
-    struct rest_call call = {.service = door->service, .exchange = exchange, .request_id = request_id};
+    SCOPED(string) char *own_id = own_request_id(exchange);
+    char made_id[HEX_ID_SIZE];
+    struct rest_call call = {
+        .service = door->service, .exchange = exchange, .request_id = own_id, .own_request_id = own_id};
     struct error err = {0};
     int64_t began_ms = clock_monotonic_ms();
 
-    http_answer_header(exchange, REQUEST_ID, request_id);
+    if (!own_id) {
+        hex_id(made_id);
+        call.request_id = made_id;
+    }
+    http_answer_header(exchange, REQUEST_ID, call.request_id);
     cors_allow(exchange);
     if (cors_is_preflight(exchange))
         cors_answer_preflight(exchange);

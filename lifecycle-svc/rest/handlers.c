@@ -12,13 +12,13 @@
 
 enum { OK = 200, ACCEPTED = 202, NO_CONTENT = 204 };
 
-static int health(struct rest_call *call, struct error *err)
+int rest_health(struct rest_call *call, struct error *err)
 {
     (void)err; /* being able to answer is the answer */
     return answer_json(call, OK, json_pack("{s:s}", "status", "healthy"));
 }
 
-static int create(struct rest_call *call, struct error *err)
+int rest_create_sandbox(struct rest_call *call, struct error *err)
 {
     SCOPED_CREATE_REQUEST struct create_request request = {0};
     SCOPED_VIEW struct sandbox_view view = {0};
@@ -52,7 +52,7 @@ static bool is_metadata_error(const struct error *err)
     return strcmp(err->reason, contract_code_name(CODE_INVALID_METADATA_FORMAT)) == 0;
 }
 
-static int list(struct rest_call *call, struct error *err)
+int rest_list_sandboxes(struct rest_call *call, struct error *err)
 {
     struct list_reading reading = {.query = {.page = 1, .page_size = LIST_DEFAULT_PAGE_SIZE}, .err = err};
     SCOPED_SANDBOX_PAGE struct sandbox_page page = {0};
@@ -67,7 +67,7 @@ static int list(struct rest_call *call, struct error *err)
     return answer_json(call, OK, sandbox_page_json(&page));
 }
 
-static int get(struct rest_call *call, struct error *err)
+int rest_get_sandbox(struct rest_call *call, struct error *err)
 {
     SCOPED_VIEW struct sandbox_view view = {0};
 
@@ -76,27 +76,29 @@ static int get(struct rest_call *call, struct error *err)
     return answer_json(call, OK, sandbox_json(&view));
 }
 
-static int delete (struct rest_call *call, struct error *err)
+int rest_delete_sandbox(struct rest_call *call, struct error *err)
 {
     if (sandbox_delete(call->service, call->match.params[0], err) < 0)
         return -1;
     return answer_empty(call, NO_CONTENT);
 }
 
-static int pause_sandbox(struct rest_call *call, struct error *err)
+int rest_pause_sandbox(struct rest_call *call, struct error *err)
 {
+    struct sandbox_caller caller = rest_caller(call);
     int64_t generation; /* REST has no place for it */
 
-    if (sandbox_pause(call->service, call->match.params[0], &generation, err) < 0)
+    if (sandbox_pause(call->service, call->match.params[0], &caller, &generation, err) < 0)
         return -1;
     return answer_empty(call, ACCEPTED);
 }
 
-static int resume_sandbox(struct rest_call *call, struct error *err)
+int rest_resume_sandbox(struct rest_call *call, struct error *err)
 {
+    struct sandbox_caller caller = rest_caller(call);
     int64_t generation; /* REST has no place for it */
 
-    if (sandbox_resume(call->service, call->match.params[0], &generation, err) < 0)
+    if (sandbox_resume(call->service, call->match.params[0], &caller, &generation, err) < 0)
         return -1;
     return answer_empty(call, ACCEPTED);
 }
@@ -137,7 +139,7 @@ static int refuse_endpoint_options(const struct endpoint_query *query, struct er
     return 0;
 }
 
-static int endpoint(struct rest_call *call, struct error *err)
+int rest_get_endpoint(struct rest_call *call, struct error *err)
 {
     struct endpoint_query query = {.err = err};
     struct sandbox_caller caller = rest_caller(call);
@@ -156,19 +158,19 @@ static int endpoint(struct rest_call *call, struct error *err)
 }
 
 /* SDKs report how long a create took, and ignore the answer. */
-static int take_event(struct rest_call *call, struct error *err)
+int rest_take_event(struct rest_call *call, struct error *err)
 {
     (void)err; /* nothing is read, so nothing can be wrong */
     return answer_empty(call, NO_CONTENT);
 }
 
-static int not_supported(struct rest_call *call, struct error *err)
+int rest_not_supported(struct rest_call *call, struct error *err)
 {
     return refuse(err, CODE_API_NOT_SUPPORTED, "%s %s is not supported by this version of the server",
                   call->match.route->method, call->match.route->pattern);
 }
 
-static int no_snapshots(struct rest_call *call, struct error *err)
+int rest_no_snapshots(struct rest_call *call, struct error *err)
 {
     return refuse(
         err, CODE_SNAPSHOT_NOT_IMPLEMENTED,
@@ -177,45 +179,16 @@ static int no_snapshots(struct rest_call *call, struct error *err)
         call->match.route->method, call->match.route->pattern);
 }
 
-static int no_pools(struct rest_call *call, struct error *err)
+int rest_no_pools(struct rest_call *call, struct error *err)
 {
     return refuse(err, CODE_POOL_NOT_SUPPORTED,
                   "%s %s: pools are not supported by this version of the server", call->match.route->method,
                   call->match.route->pattern);
 }
 
-static int no_diagnostics(struct rest_call *call, struct error *err)
+int rest_no_diagnostics(struct rest_call *call, struct error *err)
 {
     return refuse(err, CODE_DIAGNOSTICS_NOT_IMPLEMENTED,
                   "%s %s: diagnostics are not supported by this version of the server; see stasisctl logs",
                   call->match.route->method, call->match.route->pattern);
 }
-
-// clang-format off
-const struct route rest_routes[] = {
-    {"GET",    "/health",                         health,         true,  true},
-    {"POST",   "/sandboxes",                      create,         false, false},
-    {"GET",    "/sandboxes",                      list,           false, false},
-    {"GET",    "/sandboxes/{}",                   get,            false, false},
-    {"DELETE", "/sandboxes/{}",                   delete,         false, false},
-    {"PATCH",  "/sandboxes/{}/metadata",          not_supported,  false, false},
-    {"POST",   "/sandboxes/{}/pause",             pause_sandbox,  false, false},
-    {"POST",   "/sandboxes/{}/resume",            resume_sandbox, false, false},
-    {"POST",   "/sandboxes/{}/renew-expiration",  not_supported,  false, false},
-    {"GET",    "/sandboxes/{}/endpoints/{}",      endpoint,       false, false},
-    {"POST",   "/sandboxes/{}/snapshots",         no_snapshots,   false, false},
-    {"GET",    "/snapshots",                      no_snapshots,   false, false},
-    {"GET",    "/snapshots/{}",                   no_snapshots,   false, false},
-    {"DELETE", "/snapshots/{}",                   no_snapshots,   false, false},
-    {"POST",   "/pools",                          no_pools,       false, false},
-    {"GET",    "/pools",                          no_pools,       false, false},
-    {"GET",    "/pools/{}",                       no_pools,       false, false},
-    {"PUT",    "/pools/{}",                       no_pools,       false, false},
-    {"DELETE", "/pools/{}",                       no_pools,       false, false},
-    {"GET",    "/sandboxes/{}/diagnostics/{}",    no_diagnostics, false, false},
-    {"*",      "/sandboxes/{}/proxy/{}",          not_supported,  false, false},
-    {"*",      "/sandboxes/{}/proxy/{}/*",        not_supported,  false, false},
-    {"POST",   "/metrics/events",                 take_event,     false, false},
-    {NULL,     NULL,                              NULL,           false, false},
-};
-// clang-format on

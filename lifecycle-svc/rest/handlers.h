@@ -1,7 +1,12 @@
-/* handlers.h - the routes of the REST door, each one function over sandbox/service.h. */
+/* handlers.h - the routes of the REST door, each one function over the services of sandbox/. */
 #pragma once
 
 #include "lifecycle-svc/rest/route.h"
 
 /* Ends with a row whose pattern is NULL. */
 extern const struct route rest_routes[];
+
+/* handlers.c */
+rest_fn rest_health, rest_create_sandbox, rest_list_sandboxes, rest_get_sandbox, rest_delete_sandbox,
+    rest_pause_sandbox, rest_resume_sandbox, rest_get_endpoint, rest_take_event;
+rest_fn rest_not_supported, rest_no_snapshots, rest_no_pools, rest_no_diagnostics;

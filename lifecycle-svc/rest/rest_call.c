@@ -25,7 +25,10 @@ static void on_client_gone(void *door, void (*fn)(void *self), void *self)
 
 struct sandbox_caller rest_caller(struct rest_call *call)
 {
-    return (struct sandbox_caller){.door = call->exchange, .on_gone = on_client_gone, .ms_left = INT64_MAX};
+    return (struct sandbox_caller){.request_id = call->own_request_id,
+                                   .door = call->exchange,
+                                   .on_gone = on_client_gone,
+                                   .ms_left = INT64_MAX};
 }
 
 json_t *json_clean(const char *text)

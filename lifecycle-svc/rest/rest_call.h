@@ -14,6 +14,7 @@ struct rest_call {
     struct http_exchange *exchange;
     struct route_match match;
     const char *request_id;
+    const char *own_request_id; /* the same when the client chose it; NULL: we made it up */
     const char *unreadable; /* set: err is a schema violation (422) in this place: "body", "query", "path" */
 };
 

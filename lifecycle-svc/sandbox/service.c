@@ -102,14 +102,15 @@ int sandbox_delete(const struct sandbox_service *service, const char *id, struct
     return 0;
 }
 
-int sandbox_pause(const struct sandbox_service *service, const char *id, int64_t *ret_generation,
-                  struct error *err)
+int sandbox_pause(const struct sandbox_service *service, const char *id, const struct sandbox_caller *caller,
+                  int64_t *ret_generation, struct error *err)
 {
     Opensandbox__Orchestrator__V1__PauseSandboxRequest request =
         OPENSANDBOX__ORCHESTRATOR__V1__PAUSE_SANDBOX_REQUEST__INIT;
     Opensandbox__Orchestrator__V1__PauseSandboxResponse *answer = NULL;
 
     request.name = (char *)id;
+    request.request_id = (char *)(caller->request_id ? caller->request_id : "");
     if (ask(service, "PauseSandbox", &request.base, id, &answer, err) < 0)
         return -1;
     *ret_generation = answer->generation;
@@ -117,14 +118,15 @@ int sandbox_pause(const struct sandbox_service *service, const char *id, int64_t
     return 0;
 }
 
-int sandbox_resume(const struct sandbox_service *service, const char *id, int64_t *ret_generation,
-                   struct error *err)
+int sandbox_resume(const struct sandbox_service *service, const char *id, const struct sandbox_caller *caller,
+                   int64_t *ret_generation, struct error *err)
 {
     Opensandbox__Orchestrator__V1__ResumeSandboxRequest request =
         OPENSANDBOX__ORCHESTRATOR__V1__RESUME_SANDBOX_REQUEST__INIT;
     Opensandbox__Orchestrator__V1__ResumeSandboxResponse *answer = NULL;
 
     request.name = (char *)id;
+    request.request_id = (char *)(caller->request_id ? caller->request_id : "");
     if (ask(service, "ResumeSandbox", &request.base, id, &answer, err) < 0)
         return -1;
     *ret_generation = answer->generation;

@@ -21,8 +21,9 @@ struct sandbox_service {
     int64_t create_timeout_ms;
 };
 
-/* The client behind a call, for calls that wait. */
+/* The client behind a call: for calls that wait, and for calls that are safe to repeat. */
 struct sandbox_caller {
+    const char *request_id; /* the client's own name of this request (X-Request-ID); NULL: it gave none */
     void *door;
     /* Runs fn(self) once when the client goes away or the server stops; fn NULL ends that, and then fn is not
      * running any more. As http_on_client_gone and rpc_on_cancel. */
@@ -60,11 +61,12 @@ void sandbox_page_done(struct sandbox_page *page);
 
 int sandbox_delete(const struct sandbox_service *service, const char *id, struct error *err);
 
-/* Accepted when they return; the work goes on. ERR_PRECONDITION (KUBERNETES::INVALID_STATE): not in this state. */
-int sandbox_pause(const struct sandbox_service *service, const char *id, int64_t *ret_generation,
-                  struct error *err);
-int sandbox_resume(const struct sandbox_service *service, const char *id, int64_t *ret_generation,
-                   struct error *err);
+/* Accepted when they return; the work goes on. caller->request_id: a repeated one answers as the first.
+ * ERR_PRECONDITION (KUBERNETES::INVALID_STATE): not in this state. */
+int sandbox_pause(const struct sandbox_service *service, const char *id, const struct sandbox_caller *caller,
+                  int64_t *ret_generation, struct error *err);
+int sandbox_resume(const struct sandbox_service *service, const char *id, const struct sandbox_caller *caller,
+                   int64_t *ret_generation, struct error *err);
 
 enum { ENDPOINT_WAIT_MS = 25000 }; /* SDKs give a request 30 s */
 

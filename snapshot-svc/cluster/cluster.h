@@ -19,7 +19,7 @@
 
 #include "shared/base/error.h"
 
-/* Jobs and Leases are plain objects on the local backend: nobody runs a Job there. */
+/* Jobs, Leases and volume claims are plain objects on the local backend: nobody runs a Job there. */
 enum cluster_kind {
     KIND_BATCH_SANDBOX,
     KIND_SANDBOX_SNAPSHOT,
@@ -28,6 +28,7 @@ enum cluster_kind {
     KIND_EVENT,
     KIND_JOB,
     KIND_LEASE,
+    KIND_VOLUME_CLAIM,
     KIND_MAX
 };
 

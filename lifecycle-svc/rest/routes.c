@@ -1,0 +1,32 @@
+/* routes.c - the table of the contract (rest-api.md §2): which request goes to which handler. */
+#include "lifecycle-svc/rest/handlers.h"
+
+// clang-format off
+const struct route rest_routes[] = {
+    /* method   pattern                             handler                root   probe */
+    {"GET",    "/health",                          rest_health,          true,  true},
+    {"POST",   "/sandboxes",                       rest_create_sandbox,  false, false},
+    {"GET",    "/sandboxes",                       rest_list_sandboxes,  false, false},
+    {"GET",    "/sandboxes/{}",                    rest_get_sandbox,     false, false},
+    {"DELETE", "/sandboxes/{}",                    rest_delete_sandbox,  false, false},
+    {"PATCH",  "/sandboxes/{}/metadata",           rest_not_supported,   false, false},
+    {"POST",   "/sandboxes/{}/pause",              rest_pause_sandbox,   false, false},
+    {"POST",   "/sandboxes/{}/resume",             rest_resume_sandbox,  false, false},
+    {"POST",   "/sandboxes/{}/renew-expiration",   rest_not_supported,   false, false},
+    {"GET",    "/sandboxes/{}/endpoints/{}",       rest_get_endpoint,    false, false},
+    {"POST",   "/sandboxes/{}/snapshots",          rest_no_snapshots,    false, false},
+    {"GET",    "/snapshots",                       rest_no_snapshots,    false, false},
+    {"GET",    "/snapshots/{}",                    rest_no_snapshots,    false, false},
+    {"DELETE", "/snapshots/{}",                    rest_no_snapshots,    false, false},
+    {"POST",   "/pools",                           rest_no_pools,        false, false},
+    {"GET",    "/pools",                           rest_no_pools,        false, false},
+    {"GET",    "/pools/{}",                        rest_no_pools,        false, false},
+    {"PUT",    "/pools/{}",                        rest_no_pools,        false, false},
+    {"DELETE", "/pools/{}",                        rest_no_pools,        false, false},
+    {"GET",    "/sandboxes/{}/diagnostics/{}",     rest_no_diagnostics,  false, false},
+    {"*",      "/sandboxes/{}/proxy/{}",           rest_not_supported,   false, false},
+    {"*",      "/sandboxes/{}/proxy/{}/*",         rest_not_supported,   false, false},
+    {"POST",   "/metrics/events",                  rest_take_event,      false, false},
+    {NULL, NULL, NULL, false, false},
+};
+// clang-format on
