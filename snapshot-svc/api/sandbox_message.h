@@ -2,17 +2,10 @@
  * What cannot be read of an object is left out: it must stay visible. */
 #pragma once
 
-#include <opensandbox/orchestrator/v1/orchestrator.pb-c.h>
-
-#include "shared/rpc/server.h"
+#include "snapshot-svc/api/message_memory.h"
 #include "snapshot-svc/informer/object.h"
 
 typedef Opensandbox__Orchestrator__V1__Sandbox sandbox_message;
-
-/* Where the parts of a message live. */
-struct message_memory {
-    struct rpc_call *call; /* with the call; NULL: each part is malloc'ed, for protobuf-c to free */
-};
 
 /* Fills the initialised message. snapshot: the object named <name>-pause, or NULL. */
 void sandbox_message_fill(const struct message_memory *memory, const json_t *sandbox, const json_t *snapshot,

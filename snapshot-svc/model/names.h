@@ -9,6 +9,21 @@
 #define LABEL_POD_INDEX    "batch-sandbox.sandbox.opensandbox.io/pod-index"
 #define LABEL_SANDBOX_ID   "opensandbox.io/id"
 
+/* On public snapshots (the first also on sandboxes made of one). */
+#define LABEL_SNAPSHOT_ID       "opensandbox.io/snapshot-id"
+#define LABEL_SOURCE_SANDBOX_ID "opensandbox.io/source-sandbox-id"
+#define LABEL_SNAPSHOT_SCOPE    "opensandbox.io/snapshot-scope"
+#define SNAPSHOT_SCOPE_PUBLIC   "public"
+#define ANNOTATION_DISPLAY_NAME "stasis.opensandbox.io/display-name"
+
+/* What makes requests safe to repeat: of the create, hex SHA-256 of what the client asked for; of the last pause or resume,
+ * "<verb> <32 hex digits of SHA-256 of its request id> <generation>". */
+#define ANNOTATION_REQUEST_FINGERPRINT "stasis.opensandbox.io/request-fingerprint"
+#define ANNOTATION_LAST_WISH           "stasis.opensandbox.io/last-wish"
+
+/* RFC 3339, UTC: since when the time to live stands still; absent: it runs. */
+#define ANNOTATION_TTL_STOPPED_AT "stasis.opensandbox.io/ttl-stopped-at"
+
 #define ANNOTATION_ENDPOINTS "sandbox.opensandbox.io/endpoints"
 /* N of the last pause (or, on a snapshot, of its pause): the tag is snap-gen<N>. Never reused, gaps are
  * harmless. */
