@@ -18,9 +18,9 @@ static void fill_containers(const struct message_memory *memory, const struct js
 {
     const struct snapshot_container *items = list->items;
 
-    out->containers = message_alloc(memory, (list->count + 1) * sizeof(*out->containers));
+    out->containers = message_part(memory, (list->count + 1) * sizeof(*out->containers));
     for (size_t i = 0; i < list->count; i++) {
-        container_message *message = message_alloc(memory, sizeof(*message));
+        container_message *message = message_part(memory, sizeof(*message));
         opensandbox__orchestrator__v1__snapshot_container__init(message);
         message->container = message_text(memory, items[i].name);
         message->image_uri = message_text(memory, items[i].image_uri);
@@ -35,7 +35,7 @@ static void fill_progress(const struct message_memory *memory, const struct sand
 {
     if (!status->progress.phase || sandboxsnapshot_phase(status) != SNAPSHOT_COMMITTING)
         return;
-    out->progress = message_alloc(memory, sizeof(*out->progress));
+    out->progress = message_part(memory, sizeof(*out->progress));
     opensandbox__orchestrator__v1__snapshot_progress__init(out->progress);
     out->progress->phase = message_text(memory, status->progress.phase);
     out->progress->bytes_read = status->progress.bytes_read;
@@ -76,7 +76,7 @@ static const struct snapshot_container *restored_container(const struct sandboxs
 }
 
 static void fill_restore(const struct message_memory *memory, const struct sandboxsnapshot_status *status,
-                         const char *pull_secret, snapshot_message *out)
+                         snapshot_message *out)
 {
     const struct snapshot_container *container = restored_container(status);
 
@@ -84,7 +84,6 @@ static void fill_restore(const struct message_memory *memory, const struct sandb
         return;
     SCOPED(string) char *image = restore_image(container);
     out->restore_image = message_text(memory, image);
-    out->pull_secret = message_text(memory, pull_secret);
 }
 
 /* ---- meta ---- */
@@ -92,7 +91,7 @@ static void fill_restore(const struct message_memory *memory, const struct sandb
 /* A label holds 63 characters, so a longer id is in there cut and hashed. */
 static const char *source_of(const struct sandboxsnapshot *snapshot)
 {
-    const char *label = meta_label(&snapshot->meta, LABEL_SNAPSHOT_SOURCE);
+    const char *label = meta_label(&snapshot->meta, LABEL_SOURCE_SANDBOX_ID);
     SCOPED(string) char *expected = name_label_value(snapshot->sandbox_name);
 
     return label && strcmp(label, expected) != 0 ? label : snapshot->sandbox_name;
@@ -112,19 +111,9 @@ static void fill_meta(const struct message_memory *memory, const struct sandboxs
 }
 
 void snapshot_message_fill(const struct message_memory *memory, const struct sandboxsnapshot *snapshot,
-                           const char *pull_secret, snapshot_message *out)
+                           snapshot_message *out)
 {
     fill_meta(memory, snapshot, out);
     fill_status(memory, &snapshot->status, out);
-    fill_restore(memory, &snapshot->status, pull_secret, out);
-}
-
-snapshot_message *snapshot_message_of(const struct message_memory *memory,
-                                      const struct sandboxsnapshot *snapshot, const char *pull_secret)
-{
-    snapshot_message *out = message_alloc(memory, sizeof(*out));
-
-    opensandbox__orchestrator__v1__snapshot__init(out);
-    snapshot_message_fill(memory, snapshot, pull_secret, out);
-    return out;
+    fill_restore(memory, &snapshot->status, out);
 }

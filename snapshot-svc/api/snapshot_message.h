@@ -1,15 +1,11 @@
 /* snapshot_message.h - a SandboxSnapshot, internal or public, as the Snapshot that callers read. */
 #pragma once
 
-#include "snapshot-svc/api/message_parts.h"
+#include "snapshot-svc/api/message_memory.h"
 #include "snapshot-svc/model/sandboxsnapshot.h"
 
 typedef Opensandbox__Orchestrator__V1__Snapshot snapshot_message;
 
-/* Fills the initialised message. pull_secret: of the snapshot registry; NULL or "": none. */
+/* Fills the initialised message with what the object says. pull_secret is not in there: a setting, and the caller's to add. */
 void snapshot_message_fill(const struct message_memory *memory, const struct sandboxsnapshot *snapshot,
-                           const char *pull_secret, snapshot_message *out);
-
-/* A new one. */
-snapshot_message *snapshot_message_of(const struct message_memory *memory,
-                                      const struct sandboxsnapshot *snapshot, const char *pull_secret);
+                           snapshot_message *out);
