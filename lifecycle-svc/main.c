@@ -26,9 +26,12 @@ DEFINE_FREEP(rpc_server, struct rpc_server, rpc_server_free)
 
 static int load_keys(const struct settings *settings, struct api_keys **ret_keys, struct error *err)
 {
+    const struct api_keys_options options = {.file = settings->api_key_file,
+                                             .requests_per_second = settings->key_requests_per_second,
+                                             .burst = settings->key_burst};
     SCOPED(api_keys) struct api_keys *keys = NULL;
 
-    if (api_keys_load(settings->api_key_file, &keys, err) < 0)
+    if (api_keys_open(&options, &keys, err) < 0)
         return -1;
     if (api_keys_empty(keys)) {
         if (insecure_start_acknowledged(STDIN_FILENO, STDERR_FILENO, INSECURE_PROMPT_MS, err) < 0)

@@ -22,7 +22,12 @@ static const struct config_option options[] = {
     {"metrics-address", NULL, CONFIG_STRING, AT(metrics_address), "",
      "Where /metrics listens, host:port; empty turns it off.", false},
     {"api-key-file", NULL, CONFIG_STRING, AT(api_key_file), "",
-     "File with one API key a line. OPENSANDBOX_SERVER_API_KEY in the environment replaces it.", false},
+     "File with one API key a line: KEY, or NAME KEY. It is read again when it changes. OPENSANDBOX_SERVER_API_KEY in the "
+     "environment replaces it.", false},
+    {"api-key-requests-per-second", NULL, CONFIG_INT, AT(key_requests_per_second), "0",
+     "Requests a second that each API key may make; more are answered 429. 0 sets no limit.", false},
+    {"api-key-burst", NULL, CONFIG_INT, AT(key_burst), "0",
+     "How many of them may come at once; 0: as many as a second has.", false},
     {"max-sandbox-timeout", NULL, CONFIG_INT, AT(max_sandbox_timeout_s), "0",
      "Longest timeout in seconds that a sandbox may ask for; 0 sets no limit.", false},
     {"sandbox-create-timeout", NULL, CONFIG_DURATION, AT(create_timeout_ms), "60s",
@@ -96,6 +101,10 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
         return error_set(err, ERR_INVALID, "--max-sandbox-timeout: want 0 or more seconds");
     if (settings->max_connections < 1 || settings->max_connections > 65536)
         return error_set(err, ERR_INVALID, "--max-connections: want 1 to 65536");
+    if (settings->key_requests_per_second < 0 || settings->key_requests_per_second > 1000000 ||
+        settings->key_burst < 0 || settings->key_burst > 1000000)
+        return error_set(err, ERR_INVALID,
+                         "--api-key-requests-per-second, --api-key-burst: want 0 (no limit) to 1000000");
     if (check_pull_policy(settings->image_pull_policy, err) < 0)
         return -1;
     if (check_grpc_security(settings, err) < 0)

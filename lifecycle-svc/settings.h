@@ -12,6 +12,7 @@ struct settings {
     const char *orchestrator_address; /* snapshot-svc */
     const char *tls_dir;              /* "": plaintext towards snapshot-svc */
     const char *api_key_file;
+    int64_t key_requests_per_second, key_burst; /* 0: no limit */
     int64_t max_sandbox_timeout_s;
     int64_t create_timeout_ms;
     const char *execd_image;

@@ -9,8 +9,10 @@ static const char KEY_HEADER[] = "open-sandbox-api-key";
 const struct sandbox_service *api_enter(struct rpc_call *call, struct error *err)
 {
     const struct api_door *door = rpc_self(call);
+    struct admission admission;
 
-    return api_keys_check(door->keys, rpc_header(call, KEY_HEADER), err) < 0 ? NULL : door->service;
+    return api_keys_admit(door->keys, rpc_header(call, KEY_HEADER), &admission, err) < 0 ? NULL
+                                                                                         : door->service;
 }
 
 static void on_cancel(void *door, void (*fn)(void *self), void *self)

@@ -8,7 +8,7 @@
 
 struct api_door {
     const struct sandbox_service *service; /* both borrowed */
-    const struct api_keys *keys;
+    struct api_keys *keys;
 };
 
 /* Before rpc_server_start. */

@@ -1,5 +1,7 @@
 #include "lifecycle-svc/rest/door.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,13 +44,25 @@ static int refuse_route(const struct rest_call *call, struct error *err)
     return refuse(err, CODE_ROUTE_NOT_FOUND, "Not Found: %.200s", path);
 }
 
+static int admit(const struct rest_door *door, struct rest_call *call, struct error *err)
+{
+    char seconds[24];
+    int admitted =
+        api_keys_admit(door->keys, http_header_get(call->exchange, API_KEY), &call->admission, err);
+
+    if (call->admission.retry_after_s > 0) {
+        (void)snprintf(seconds, sizeof(seconds), "%" PRId64, call->admission.retry_after_s);
+        http_answer_header(call->exchange, "Retry-After", seconds);
+    }
+    return admitted;
+}
+
 /* The key comes before the route: without one, a stranger learns nothing of what exists. */
 static int serve(const struct rest_door *door, struct rest_call *call, struct error *err)
 {
     const char *path = http_path(call->exchange);
 
-    if (!path_is_public(path) &&
-        api_keys_check(door->keys, http_header_get(call->exchange, API_KEY), err) < 0)
+    if (!path_is_public(path) && admit(door, call, err) < 0)
         return -1;
     route_find(rest_routes, http_method(call->exchange), path, &call->match);
     if (!call->match.route)
@@ -78,11 +92,11 @@ static void count(const struct rest_door *door, const struct rest_call *call, in
 static void log_answer(const struct rest_call *call, int status, int64_t elapsed_ms, const struct error *err)
 {
     const char *route = call->match.route ? call->match.route->pattern : NULL;
-    const char *id = call->match.params[0];
+    const char *id = call->match.params[0], *key = call->admission.key_name;
 
     LOG_SCOPE(log_str("request_id", call->request_id), log_str("method", http_method(call->exchange)),
               log_str("route", route), log_str("sandbox", id), log_i64("status", status),
-              log_i64("elapsed_ms", elapsed_ms));
+              log_i64("elapsed_ms", elapsed_ms), log_str("api_key", *key ? key : NULL));
     if (err->code == ERR_NONE && call->match.route && call->match.route->probe)
         log_debug("request answered", log_str("door", "rest"));
     else if (err->code == ERR_NONE)

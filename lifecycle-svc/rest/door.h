@@ -1,4 +1,4 @@
-/* door.h - the REST door: request id, CORS, API key, route, answer, log line, metrics, in this order.
+/* door.h - the REST door: request id, CORS, API key and its limit, route, answer, log line, metrics, in this order.
  * Spec: contract rest-api.md §1. Threads: any number at once. */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 struct rest_door {
     const struct sandbox_service *service; /* all borrowed */
-    const struct api_keys *keys;
+    struct api_keys *keys;
     struct metrics *metrics;
 };
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "lifecycle-svc/access/api_keys.h"
 #include "lifecycle-svc/rest/route.h"
 #include "lifecycle-svc/sandbox/service.h"
 #include "shared/http/server.h"
@@ -12,6 +13,7 @@
 struct rest_call {
     const struct sandbox_service *service;
     struct http_exchange *exchange;
+    struct admission admission; /* whose key it came with */
     struct route_match match;
     const char *request_id;
     const char *own_request_id; /* the same when the client chose it; NULL: we made it up */
