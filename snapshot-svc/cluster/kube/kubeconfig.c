@@ -9,7 +9,7 @@
 #include "shared/json/json.h"
 #include "shared/json/secret.h"
 #include "snapshot-svc/cluster/kube/login.h"
-#include "snapshot-svc/cluster/kube/yaml.h"
+#include "shared/yaml/yaml.h"
 
 /* Where we are in the file, for messages: `user "admin"`. */
 struct entry {

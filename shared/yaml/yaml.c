@@ -1,4 +1,4 @@
-#include "snapshot-svc/cluster/kube/yaml.h"
+#include "shared/yaml/yaml.h"
 
 #include <string.h>
 #include <yaml.h>
