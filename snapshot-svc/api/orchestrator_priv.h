@@ -7,15 +7,15 @@
 #include "snapshot-svc/api/orchestrator_service.h"
 #include "snapshot-svc/api/watchers.h"
 
-enum { INTENT_LOCKS = 64 };
+enum { WRITE_LOCKS = 64 };
 
 struct orchestrator_service {
     /* Set by orchestrator_service_new, then read by anyone. */
     const struct service *service;
     struct watchers *watchers; /* locks for itself */
 
-    /* Held from the look at a sandbox to the wish written into it; the name decides which. */
-    pthread_mutex_t intent_locks[INTENT_LOCKS];
+    /* Held from the look at a sandbox to what is written into it; the name decides which. */
+    pthread_mutex_t write_locks[WRITE_LOCKS];
 };
 
 /* ---- find.c: which object does a caller mean? <name>, else the legacy sandbox-<name> ---- */
@@ -31,9 +31,26 @@ int find_sandbox_fresh(struct orchestrator_service *self, const char *name, json
 struct object *find_snapshot(struct orchestrator_service *self, const char *sandbox);
 int sandbox_not_found(struct error *err, const char *name);
 
+/* ---- write.c: a decision on a fresh read, and the write that must not miss anything in between ---- */
+
+/* Decides on the sandbox and writes it under its resourceVersion, or answers without a write: then *ret_written stays
+ * NULL. It runs again when its ERR_CONFLICT says that somebody else wrote in between. */
+typedef int sandbox_write_fn(struct orchestrator_service *self, const json_t *sandbox, void *wish,
+                             json_t **ret_written, struct error *err);
+
+/* One caller at a time decides on a sandbox, so the second of two sees what the first one wrote; against other replicas
+ * stands the precondition. What was written is in the cache when this answers, and the caller's when ret_written is not
+ * NULL. ERR_NOT_FOUND, reason SandboxNotFound. */
+int write_sandbox(struct orchestrator_service *self, const char *name, sandbox_write_fn *write, void *wish,
+                  json_t **ret_written, struct error *err);
+/* The patch under the version of `sandbox`. */
+int patch_sandbox(struct orchestrator_service *self, const json_t *sandbox, const json_t *patch,
+                  json_t **ret_written, struct error *err);
+
 /* ---- handlers, one file per kind ---- */
 
 rpc_unary_fn handle_create, handle_get, handle_list, handle_delete; /* sandboxes.c */
 rpc_unary_fn handle_pause, handle_resume;                           /* intents.c */
+rpc_unary_fn handle_renew, handle_label;                            /* edits.c */
 rpc_stream_fn handle_watch;                                         /* watch.c */
 rpc_stream_fn handle_exec, handle_logs;                             /* attach.c */

@@ -41,6 +41,8 @@ static const struct rpc_method methods[] = {
     {.name = "GetSandbox", .unary = handle_get},
     {.name = "ListSandboxes", .unary = handle_list},
     {.name = "DeleteSandbox", .unary = handle_delete},
+    {.name = "RenewSandbox", .unary = handle_renew},
+    {.name = "LabelSandbox", .unary = handle_label},
     {.name = "PauseSandbox", .unary = handle_pause},
     {.name = "ResumeSandbox", .unary = handle_resume},
     {.name = "WatchSandbox", .stream = handle_watch, .endless = true},
@@ -55,8 +57,8 @@ struct orchestrator_service *orchestrator_service_new(const struct service *serv
 
     self->service = service;
     self->watchers = watchers_new();
-    for (int i = 0; i < INTENT_LOCKS; i++)
-        pthread_mutex_init(&self->intent_locks[i], NULL);
+    for (int i = 0; i < WRITE_LOCKS; i++)
+        pthread_mutex_init(&self->write_locks[i], NULL);
     informer_subscribe(
         service->informers[KIND_BATCH_SANDBOX],
         &(struct informer_handler){
@@ -79,7 +81,7 @@ void orchestrator_service_free(struct orchestrator_service *service)
     if (!service)
         return;
     watchers_free(service->watchers);
-    for (int i = 0; i < INTENT_LOCKS; i++)
-        pthread_mutex_destroy(&service->intent_locks[i]);
+    for (int i = 0; i < WRITE_LOCKS; i++)
+        pthread_mutex_destroy(&service->write_locks[i]);
     free(service);
 }
