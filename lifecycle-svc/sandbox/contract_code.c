@@ -15,8 +15,11 @@ static const struct {
     [CODE_INVALID_API_KEY]              = {"INVALID_API_KEY", 401, ERR_DENIED},
     [CODE_INVALID_PARAMETER]            = {"SANDBOX::INVALID_PARAMETER", 400, ERR_INVALID},
     [CODE_INVALID_METADATA_LABEL]       = {"SANDBOX::INVALID_METADATA_LABEL", 400, ERR_INVALID},
+    [CODE_RESERVED_METADATA_LABEL]      = {"INVALID_METADATA_LABEL", 400, ERR_INVALID},
     [CODE_INVALID_METADATA_FORMAT]      = {"INVALID_METADATA_FORMAT", 400, ERR_INVALID},
     [CODE_INVALID_ENTRYPOINT]           = {"DOCKER::INVALID_ENTRYPOINT", 400, ERR_INVALID},
+    [CODE_INVALID_EXPIRATION]           = {"DOCKER::INVALID_EXPIRATION", 400, ERR_INVALID},
+    [CODE_NO_EXPIRATION]                = {"DOCKER::INVALID_EXPIRATION", 409, ERR_PRECONDITION},
     [CODE_INVALID_PORT]                 = {"DOCKER::INVALID_PORT", 400, ERR_INVALID},
     [CODE_SANDBOX_NOT_FOUND]            = {"KUBERNETES::SANDBOX_NOT_FOUND", 404, ERR_NOT_FOUND},
     [CODE_INVALID_STATE]                = {"KUBERNETES::INVALID_STATE", 409, ERR_PRECONDITION},
@@ -27,6 +30,11 @@ static const struct {
     [CODE_INITIALIZATION_ERROR]         = {"KUBERNETES::INITIALIZATION_ERROR", 503, ERR_UNAVAILABLE},
     [CODE_POOL_NOT_SUPPORTED]           = {"KUBERNETES::POOL_NOT_SUPPORTED", 501, ERR_UNSUPPORTED},
     [CODE_SNAPSHOT_NOT_IMPLEMENTED]     = {"SNAPSHOT::NOT_IMPLEMENTED", 501, ERR_UNSUPPORTED},
+    [CODE_SNAPSHOT_NOT_FOUND]           = {"SNAPSHOT::NOT_FOUND", 404, ERR_NOT_FOUND},
+    [CODE_SNAPSHOT_NOT_READY]           = {"SNAPSHOT::NOT_READY", 409, ERR_PRECONDITION},
+    [CODE_SNAPSHOT_INVALID_STATE]       = {"SNAPSHOT::INVALID_STATE", 409, ERR_PRECONDITION},
+    [CODE_SNAPSHOT_INVALID_SOURCE_STATE]   = {"SNAPSHOT::INVALID_SOURCE_STATE", 409, ERR_PRECONDITION},
+    [CODE_SNAPSHOT_INVALID_RESTORE_CONFIG] = {"SNAPSHOT::INVALID_RESTORE_CONFIG", 409, ERR_PRECONDITION},
     [CODE_VOLUME_INVALID_NAME]          = {"VOLUME::INVALID_NAME", 400, ERR_INVALID},
     [CODE_VOLUME_DUPLICATE_NAME]        = {"VOLUME::DUPLICATE_NAME", 400, ERR_INVALID},
     [CODE_VOLUME_INVALID_MOUNT_PATH]    = {"VOLUME::INVALID_MOUNT_PATH", 400, ERR_INVALID},
@@ -97,12 +105,15 @@ static enum contract_code code_for_class(enum error_code class)
     return CODE_UNKNOWN_ERROR;
 }
 
+/* Two rows may share a name; then the class tells them apart. */
 static enum contract_code find_code(const struct error *err)
 {
+    enum contract_code found = CODE_MAX;
+
     for (enum contract_code code = 0; code < CODE_MAX; code++)
-        if (strcmp(codes[code].name, err->reason) == 0)
-            return code;
-    return code_for_class(err->code);
+        if (strcmp(codes[code].name, err->reason) == 0 && (found == CODE_MAX || codes[code].class == err->code))
+            found = code;
+    return found == CODE_MAX ? code_for_class(err->code) : found;
 }
 
 const char *contract_code_of(const struct error *err)

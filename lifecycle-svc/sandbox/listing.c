@@ -65,17 +65,20 @@ static int newest_first(const void *left, const void *right)
     return strcmp(a->name, b->name); /* equal times still have one order, so pages do not overlap */
 }
 
-static void cut_page(const struct list_query *query, size_t matches, struct page *page)
+void page_cut(int64_t page, int64_t page_size, int64_t total, struct page *ret_page)
 {
-    int64_t total = (int64_t)matches, size = query->page_size;
+    int64_t pages = (total + page_size - 1) / page_size;
+    int64_t first = page > pages ? total : (page - 1) * page_size;
 
-    page->page = query->page;
-    page->page_size = size;
-    page->total_items = total;
-    page->total_pages = (total + size - 1) / size;
-    page->has_next = page->page < page->total_pages;
-    page->first = page->page > page->total_pages ? matches : (size_t)((page->page - 1) * size);
-    page->count = matches - page->first < (size_t)size ? matches - page->first : (size_t)size;
+    *ret_page = (struct page){
+        .page = page,
+        .page_size = page_size,
+        .total_items = total,
+        .total_pages = pages,
+        .has_next = page < pages,
+        .first = (size_t)first,
+        .count = (size_t)(total - first < page_size ? total - first : page_size),
+    };
 }
 
 void listing_select(orch_sandbox **all, size_t count, const struct list_query *query, struct page *ret_page)
@@ -91,5 +94,5 @@ void listing_select(orch_sandbox **all, size_t count, const struct list_query *q
     }
     if (matches)
         qsort(all, matches, sizeof(*all), newest_first);
-    cut_page(query, matches, ret_page);
+    page_cut(query->page, query->page_size, (int64_t)matches, ret_page);
 }

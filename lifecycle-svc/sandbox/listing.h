@@ -31,6 +31,9 @@ struct page {
     size_t first, count; /* which of the sorted matches are on it */
 };
 
+/* Which of `total` sorted items are on this page; one past the end is empty. */
+void page_cut(int64_t page, int64_t page_size, int64_t total, struct page *ret_page);
+
 /* Moves the sandboxes that match to the front of `all`, newest first, and says which of them are on the page.
  */
 void listing_select(orch_sandbox **all, size_t count, const struct list_query *query, struct page *ret_page);

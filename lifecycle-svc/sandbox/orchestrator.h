@@ -6,6 +6,7 @@
 
 typedef Opensandbox__Orchestrator__V1__Sandbox orch_sandbox;
 typedef Opensandbox__Orchestrator__V1__Condition orch_condition;
+typedef Opensandbox__Orchestrator__V1__Snapshot orch_snapshot;
 
 #define ORCHESTRATOR (&opensandbox__orchestrator__v1__orchestrator__descriptor)
 

@@ -6,28 +6,14 @@
 
 #include "lifecycle-svc/sandbox/listing.h"
 #include "lifecycle-svc/sandbox/service.h"
+#include "lifecycle-svc/sandbox/snapshot_view.h"
 
-enum snapshot_state {
-    SNAPSHOT_CREATING,
-    SNAPSHOT_READY,
-    SNAPSHOT_FAILED,
-    SNAPSHOT_DELETING,
-    SNAPSHOT_STATE_MAX
-};
-const char *snapshot_state_name(enum snapshot_state state); /* "Creating" */
-
-struct snapshot_view {
-    char *id, *sandbox_id;
-    char *name; /* NULL: none was given */
-    enum snapshot_state state;
-    char *reason, *message;
-    int64_t created_unix_ms, last_transition_unix_ms;
-};
-void snapshot_view_done(struct snapshot_view *view);
-#define SCOPED_SNAPSHOT_VIEW __attribute__((cleanup(snapshot_view_done)))
+enum { SNAPSHOT_MAX_NAME = 1024 }; /* bytes */
 
 /* Answers at once: Creating, or Ready when the source is paused. name NULL: none. caller->request_id makes it safe to
- * repeat. ERR_NOT_FOUND (KUBERNETES::SANDBOX_NOT_FOUND), ERR_PRECONDITION (SNAPSHOT::INVALID_SOURCE_STATE). */
+ * repeat; with another source or name, a used one is ERR_INVALID (SANDBOX::INVALID_PARAMETER), and so is a name that is
+ * empty or too long. ERR_NOT_FOUND (KUBERNETES::SANDBOX_NOT_FOUND), ERR_PRECONDITION (SNAPSHOT::INVALID_SOURCE_STATE),
+ * ERR_UNSUPPORTED (SNAPSHOT::NOT_IMPLEMENTED): this runtime cannot. */
 int snapshot_create(const struct sandbox_service *service, const char *sandbox_id, const char *name,
                     const struct sandbox_caller *caller, struct snapshot_view *ret_view, struct error *err);
 /* ERR_NOT_FOUND (SNAPSHOT::NOT_FOUND): also for the calls below. */
