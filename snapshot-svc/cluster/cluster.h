@@ -67,7 +67,7 @@ struct cluster_ops {
                         struct error *err);
     /* grace_s < 0: the object's own default. Deleting what is already being deleted succeeds. */
     int (*remove)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
-                  const char *uid, int grace_s, struct error *err);
+                  const char *uid, const char *resource_version, int grace_s, struct error *err);
     /* Events after resource_version. watch_run() calls fn for each until the watch is stopped (ERR_CANCELLED), breaks
      * (ERR_UNAVAILABLE) or the version is too old (ERR_PRECONDITION, reason "Expired": list again). */
     int (*watch_open)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
@@ -83,16 +83,19 @@ struct cluster {
 };
 
 /* The calls as callers write them: cluster_get(cluster, KIND_POD, ns, name, &pod, err), ... */
-#define cluster_get(c, ...)          ((c)->ops->get((c), __VA_ARGS__))
-#define cluster_list(c, ...)         ((c)->ops->list((c), __VA_ARGS__))
-#define cluster_create(c, ...)       ((c)->ops->create((c), __VA_ARGS__))
-#define cluster_patch(c, ...)        ((c)->ops->patch((c), __VA_ARGS__))
-#define cluster_patch_status(c, ...) ((c)->ops->patch_status((c), __VA_ARGS__))
-#define cluster_remove(c, ...)       ((c)->ops->remove((c), __VA_ARGS__))
-#define cluster_watch_open(c, ...)   ((c)->ops->watch_open((c), __VA_ARGS__))
-#define cluster_watch_run(c, ...)    ((c)->ops->watch_run(__VA_ARGS__))
-#define cluster_watch_stop(c, w)     ((c)->ops->watch_stop(w))
-#define cluster_watch_free(c, w)     ((c)->ops->watch_free(w))
+#define cluster_get(c, ...)            ((c)->ops->get((c), __VA_ARGS__))
+#define cluster_list(c, ...)           ((c)->ops->list((c), __VA_ARGS__))
+#define cluster_create(c, ...)         ((c)->ops->create((c), __VA_ARGS__))
+#define cluster_patch(c, ...)          ((c)->ops->patch((c), __VA_ARGS__))
+#define cluster_patch_status(c, ...)   ((c)->ops->patch_status((c), __VA_ARGS__))
+#define cluster_remove_version(c, ...) ((c)->ops->remove((c), __VA_ARGS__))
+/* Whatever its version. */
+#define cluster_remove(c, kind, ns, name, uid, grace_s, err)                                                 \
+    cluster_remove_version(c, kind, ns, name, uid, NULL, grace_s, err)
+#define cluster_watch_open(c, ...) ((c)->ops->watch_open((c), __VA_ARGS__))
+#define cluster_watch_run(c, ...)  ((c)->ops->watch_run(__VA_ARGS__))
+#define cluster_watch_stop(c, w)   ((c)->ops->watch_stop(w))
+#define cluster_watch_free(c, w)   ((c)->ops->watch_free(w))
 
 __attribute__((unused)) static inline void cluster_free(struct cluster *cluster)
 {

@@ -127,9 +127,13 @@ static int create(const struct execution *execution, const struct action *action
 
 static int remove_object(const struct execution *execution, const struct action *action, struct error *err)
 {
-    int result = cluster_remove(execution->cluster, action->kind, action->ns, action->name, action->uid,
-                                action->grace_s, err);
+    int result = cluster_remove_version(execution->cluster, action->kind, action->ns, action->name,
+                                        action->uid, action->resource_version, action->grace_s, err);
 
+    if (result < 0 && err->code == ERR_CONFLICT && action->resource_version) {
+        refresh(execution, action);
+        return result;
+    }
     if (result < 0 && (err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT)) {
         error_clear(err);
         return 0;

@@ -71,6 +71,12 @@ void act_delete(struct plan *plan, struct object_ref object, int grace_s)
     action->grace_s = grace_s;
 }
 
+void act_delete_version(struct plan *plan, struct object_ref object)
+{
+    act_delete(plan, object, -1);
+    plan->actions[plan->count - 1].resource_version = copy(object.meta->resource_version);
+}
+
 void act_event(struct plan *plan, struct object_ref object, bool warning, const char *reason,
                const char *message)
 {

@@ -23,6 +23,8 @@ void act_create(struct plan *plan, enum cluster_kind kind, const char *ns, const
                 const char *on_failure);
 /* Under the object's uid. */
 void act_delete(struct plan *plan, struct object_ref object, int grace_s);
+/* Under the object's uid and resourceVersion: for reasons that an old copy may only seem to have. */
+void act_delete_version(struct plan *plan, struct object_ref object);
 void act_event(struct plan *plan, struct object_ref object, bool warning, const char *reason,
                const char *message);
 void act_release_kill(struct plan *plan, const char *node, const char *commit_key, const char *pod_uid);

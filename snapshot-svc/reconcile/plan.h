@@ -16,7 +16,8 @@
  *                        (ERR_INVALID, ERR_DENIED, ...) posts a Warning Event with reason `on_failure` and the
  *                        error's text on the plan's object, when `on_failure` is set; transient errors do not. That of a
  *                        Job is what the next pass sees as job_refused.
- *   DELETE               ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name).
+ *   DELETE               ERR_NOT_FOUND is success; so is ERR_CONFLICT on the uid (another object took the name). One with a
+ *                        resourceVersion is a write like PATCH: ERR_CONFLICT is planned again on a fresh read.
  *   COMMIT               idempotent: starts the commit, attaches to it, or does nothing while it is being followed.
  *                        The dispatcher keeps trying while the agent cannot be reached, has no slot, or another
  *                        commit works on the pod, until deadline_ms; then the view is FAILED with reason
@@ -73,7 +74,7 @@ struct action {
     enum cluster_kind kind; /* PATCH, PATCH_STATUS, CREATE, DELETE, EVENT */
     char *ns, *name;
     char *uid;              /* DELETE: precondition; EVENT: of the object */
-    char *resource_version; /* PATCH, PATCH_STATUS: precondition, NULL for none */
+    char *resource_version; /* PATCH, PATCH_STATUS, DELETE: precondition, NULL for none */
     json_t *body;           /* PATCH*, CREATE */
     char *on_failure;       /* CREATE: reason of the Event that tells of a refusal, or NULL */
     int grace_s;            /* DELETE; -1: default */

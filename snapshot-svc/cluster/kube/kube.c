@@ -199,24 +199,25 @@ static int kube_patch_status(struct cluster *cluster, enum cluster_kind kind, co
     return send_patch(kube_of(cluster), &what, ns, name, merge_patch, resource_version, ret_object, err);
 }
 
-static json_t *delete_options(const char *uid, int grace_s)
+static json_t *delete_options(const char *uid, const char *resource_version, int grace_s)
 {
     json_t *options = json_pack("{s:s, s:s, s:s}", "kind", "DeleteOptions", "apiVersion", "v1",
                                 "propagationPolicy", "Background");
 
     if (grace_s >= 0)
         json_object_set_new(options, "gracePeriodSeconds", json_integer(grace_s));
-    if (uid)
-        json_object_set_new(options, "preconditions", json_pack("{s:s}", "uid", uid));
+    if (uid || resource_version)
+        json_object_set_new(options, "preconditions",
+                            json_pack("{s:s*, s:s*}", "uid", uid, "resourceVersion", resource_version));
     return options;
 }
 
 static int kube_remove(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
-                       const char *uid, int grace_s, struct error *err)
+                       const char *uid, const char *resource_version, int grace_s, struct error *err)
 {
     struct kube *kube = kube_of(cluster);
     SCOPED_STRBUF struct strbuf url = STRBUF_INIT;
-    SCOPED(json) json_t *options = delete_options(uid, grace_s);
+    SCOPED(json) json_t *options = delete_options(uid, resource_version, grace_s);
     const struct kube_call call = {.what = {.verb = "delete", .kind = kind},
                                    .method = "DELETE",
                                    .content_type = "application/json",

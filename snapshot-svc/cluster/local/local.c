@@ -282,7 +282,7 @@ static int check_uid(enum cluster_kind kind, const json_t *object, const char *w
 }
 
 static int local_remove(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
-                        const char *uid, int grace_s, struct error *err)
+                        const char *uid, const char *resource_version, int grace_s, struct error *err)
 {
     struct local *local = local_of(cluster);
     struct change change = change_of(local, kind);
@@ -291,6 +291,7 @@ static int local_remove(struct cluster *cluster, enum cluster_kind kind, const c
 
     if (check_writable(kind, err) < 0 || write_begin(local, &write, err) < 0 ||
         find(local, kind, ns, name, &object, err) < 0 || check_uid(kind, object, uid, err) < 0 ||
+        check_version(kind, object, resource_version, err) < 0 ||
         collect_delete(local->store, &change, object, grace_s, err) < 0)
         return -1;
     return write_commit(&write, err);

@@ -52,6 +52,25 @@ static void only_the_object_that_was_meant_is_deleted(void **state)
     assert_gone(port, KIND_BATCH_SANDBOX, "d-meant");
 }
 
+static void only_the_version_that_was_meant_is_deleted(void **state)
+{
+    struct port *port = *state;
+    struct error err = {0};
+    SCOPED(json) json_t *created = create(port, KIND_BATCH_SANDBOX, sandbox_named("d-version"));
+    SCOPED(json) json_t *changed = NULL;
+    SCOPED(json) json_t *touch = json_pack("{s:{s:{s:s}}}", "metadata", "annotations", "a", "1");
+    const char *uid = json_path_string(created, "metadata.uid");
+
+    assert_ok(
+        cluster_patch(port->cluster, KIND_BATCH_SANDBOX, port->ns, "d-version", touch, NULL, &changed, &err));
+    assert_refused(cluster_remove_version(port->cluster, KIND_BATCH_SANDBOX, port->ns, "d-version", uid,
+                                          json_path_string(created, "metadata.resourceVersion"), -1, &err),
+                   ERR_CONFLICT);
+    assert_ok(cluster_remove_version(port->cluster, KIND_BATCH_SANDBOX, port->ns, "d-version", uid,
+                                     json_path_string(changed, "metadata.resourceVersion"), -1, &err));
+    assert_gone(port, KIND_BATCH_SANDBOX, "d-version");
+}
+
 static void finalizers_hold_an_object_until_the_last_is_removed(void **state)
 {
     struct port *port = *state;
@@ -193,6 +212,7 @@ static void a_namesake_of_the_owner_is_not_the_owner(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_object_without_finalizers_is_gone_at_once),
     cmocka_unit_test(only_the_object_that_was_meant_is_deleted),
+    cmocka_unit_test(only_the_version_that_was_meant_is_deleted),
     cmocka_unit_test(finalizers_hold_an_object_until_the_last_is_removed),
     cmocka_unit_test(what_is_being_deleted_can_still_tell_its_status),
     cmocka_unit_test(children_follow_their_owner),

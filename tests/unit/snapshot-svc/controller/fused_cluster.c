@@ -136,10 +136,10 @@ static int fused_patch_status(struct cluster *cluster, enum cluster_kind kind, c
 }
 
 static int fused_remove(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
-                        const char *uid, int grace_s, struct error *err)
+                        const char *uid, const char *resource_version, int grace_s, struct error *err)
 {
-    if (moment(cluster, kind, err) < 0 ||
-        cluster_remove(fused(cluster)->inner, kind, ns, name, uid, grace_s, err) < 0)
+    if (moment(cluster, kind, err) < 0 || cluster_remove_version(fused(cluster)->inner, kind, ns, name, uid,
+                                                                 resource_version, grace_s, err) < 0)
         return -1;
     return moment(cluster, kind, err);
 }
