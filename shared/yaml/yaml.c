@@ -6,6 +6,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/json/json.h"
 #include "shared/json/secret.h"
+#include "shared/yaml/scalar.h"
 
 /* A container that is being filled; key: the one that waits for its value (objects only). */
 struct level {
@@ -15,6 +16,7 @@ struct level {
 
 struct reader {
     const char *what;
+    enum yaml_scalars scalars;
     struct level levels[YAML_DEPTH_MAX];
     size_t depth;
     json_t *root; /* NULL: not seen yet */
@@ -52,6 +54,19 @@ static bool is_null(const yaml_event_t *event)
            (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
 }
 
+static int place_typed(struct reader *reader, const yaml_event_t *event, const char *text, struct error *err)
+{
+    bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+
+    if (event->data.scalar.tag)
+        return refuse(reader, &event->start_mark, "tags (!!type) are not read here", err);
+    json_t *value = plain ? yaml_scalar(text) : json_string(text);
+    if (!value)
+        return refuse(reader, &event->start_mark,
+                      "want true or false, a number of at most 64 bits, or a text in quotes", err);
+    return place(reader, value, &event->start_mark, err);
+}
+
 static int take_scalar(struct reader *reader, const yaml_event_t *event, struct error *err)
 {
     struct level *level = reader->depth ? &reader->levels[reader->depth - 1] : NULL;
@@ -65,7 +80,11 @@ static int take_scalar(struct reader *reader, const yaml_event_t *event, struct 
         level->key = strdup(text);
         return level->key ? 0 : refuse(reader, &event->start_mark, "no memory", err);
     }
-    return place(reader, is_null(event) ? json_null() : json_string(text), &event->start_mark, err);
+    if (is_null(event))
+        return place(reader, json_null(), &event->start_mark, err);
+    if (reader->scalars == YAML_TYPED)
+        return place_typed(reader, event, text, err);
+    return place(reader, json_string(text), &event->start_mark, err);
 }
 
 static int open_level(struct reader *reader, json_t *value, const yaml_event_t *event, struct error *err)
@@ -139,9 +158,10 @@ static void wipe_parser(yaml_parser_t *parser)
     yaml_parser_delete(parser);
 }
 
-int yaml_parse(const char *text, size_t length, const char *what, json_t **ret_document, struct error *err)
+int yaml_parse(const char *text, size_t length, enum yaml_scalars scalars, const char *what,
+               json_t **ret_document, struct error *err)
 {
-    struct reader reader = {.what = what};
+    struct reader reader = {.what = what, .scalars = scalars};
     yaml_parser_t parser;
 
     if (!yaml_parser_initialize(&parser))

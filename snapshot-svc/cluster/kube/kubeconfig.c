@@ -8,8 +8,8 @@
 #include "shared/base/base64.h"
 #include "shared/json/json.h"
 #include "shared/json/secret.h"
-#include "snapshot-svc/cluster/kube/login.h"
 #include "shared/yaml/yaml.h"
+#include "snapshot-svc/cluster/kube/login.h"
 
 /* Where we are in the file, for messages: `user "admin"`. */
 struct entry {
@@ -233,7 +233,7 @@ int login_from_kubeconfig_text(const char *text, size_t length, const char *path
     SCOPED(login) struct login *login = xcalloc(1, sizeof(*login));
     json_t *document = NULL;
 
-    if (yaml_parse(text, length, path, &document, err) < 0)
+    if (yaml_parse(text, length, YAML_TEXTS, path, &document, err) < 0)
         return -1;
     int result = read_context(document, folder, login, err);
     json_secret_free(document);
