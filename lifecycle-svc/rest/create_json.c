@@ -10,19 +10,26 @@ static const struct json_field host_fields[] = {
     {"path", JSON_STR, 0, JSON_REQUIRED, NULL, 0},
     JSON_FIELDS_END,
 };
-static const struct json_field claim_fields[] = {
-    {"claimName", JSON_STR, 0, JSON_REQUIRED, NULL, 0},
-    JSON_FIELDS_END,
-};
 
 // clang-format off
+#define AT(member) offsetof(struct volume_claim, member)
+static const struct json_field claim_fields[] = {
+    {"claimName",         JSON_STR,      AT(name),             JSON_REQUIRED, NULL, 0},
+    {"createIfNotExists", JSON_TRISTATE, AT(create_if_absent), JSON_OPTIONAL, NULL, 0},
+    {"storageClass",      JSON_STR,      AT(storage_class),    JSON_OPTIONAL, NULL, 0},
+    {"storage",           JSON_STR,      AT(storage),          JSON_OPTIONAL, NULL, 0},
+    {"accessModes",       JSON_STR_LIST, AT(access_modes),     JSON_OPTIONAL, NULL, 0},
+    JSON_FIELDS_END,
+};
+#undef AT
+
 static const struct json_field volume_fields[] = {
     {"name",      JSON_STR,        offsetof(struct volume, name),       JSON_REQUIRED, NULL, 0},
     {"mountPath", JSON_STR,        offsetof(struct volume, mount_path), JSON_REQUIRED, NULL, 0},
     {"subPath",   JSON_STR,        offsetof(struct volume, sub_path),   JSON_OPTIONAL, NULL, 0},
     {"readOnly",  JSON_BOOL,       offsetof(struct volume, read_only),  JSON_OPTIONAL, NULL, 0},
     {"host",      JSON_STRUCT,     offsetof(struct volume, host_path),  JSON_OPTIONAL, host_fields, 0},
-    {"pvc",       JSON_STRUCT,     offsetof(struct volume, claim_name), JSON_OPTIONAL, claim_fields, 0},
+    {"pvc",       JSON_STRUCT,     offsetof(struct volume, claim),      JSON_OPTIONAL, claim_fields, 0},
     {"ossfs",     JSON_ANY_OBJECT, offsetof(struct volume, ossfs),      JSON_OPTIONAL, NULL, 0},
     JSON_FIELDS_END,
 };

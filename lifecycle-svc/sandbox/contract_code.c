@@ -111,7 +111,8 @@ static enum contract_code find_code(const struct error *err)
     enum contract_code found = CODE_MAX;
 
     for (enum contract_code code = 0; code < CODE_MAX; code++)
-        if (strcmp(codes[code].name, err->reason) == 0 && (found == CODE_MAX || codes[code].class == err->code))
+        if (strcmp(codes[code].name, err->reason) == 0 &&
+            (found == CODE_MAX || codes[code].class == err->code))
             found = code;
     return found == CODE_MAX ? code_for_class(err->code) : found;
 }

@@ -19,13 +19,23 @@ static void wipe(char *secret)
     free(secret);
 }
 
+static void auth_done(struct image_auth *auth)
+{
+    free(auth->username);
+    wipe(auth->password);
+    *auth = (struct image_auth){0};
+}
+
 static void volume_done(struct volume *volume)
 {
     free(volume->name);
     free(volume->mount_path);
     free(volume->sub_path);
     free(volume->host_path);
-    free(volume->claim_name);
+    free(volume->claim.name);
+    free(volume->claim.storage_class);
+    free(volume->claim.storage);
+    json_strings_free(&volume->claim.access_modes);
     json_decref(volume->ossfs);
 }
 
@@ -37,8 +47,7 @@ void create_request_done(struct create_request *request)
         if (request->env.pairs[i].value)
             explicit_bzero(request->env.pairs[i].value, strlen(request->env.pairs[i].value));
     free(request->image.uri);
-    free(request->image.auth.username);
-    wipe(request->image.auth.password);
+    auth_done(&request->image.auth);
     free(request->snapshot_id);
     json_strings_free(&request->entrypoint);
     json_map_free(&request->resource_limits);
@@ -94,6 +103,8 @@ const char *create_request_pool(const struct create_request *request)
 static void settle_texts(struct create_request *request)
 {
     settle_text(&request->image.uri);
+    if (!request->image.uri)
+        auth_done(&request->image.auth); /* of no image */
     settle_text(&request->snapshot_id);
     trim_and_lower(request->platform.os);
     trim_and_lower(request->platform.arch);
@@ -135,29 +146,62 @@ static int check_normal_mode(const struct create_request *request, struct error 
     return 0;
 }
 
-static int check_volume_backends(const struct create_request *request, struct error *err)
+bool is_storage_size(const char *text)
+{
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+    size_t length = strspn(text, "0123456789");
+
+    if (length == 0)
+        return false;
+    if (text[length] == '.') {
+        size_t fraction = strspn(text + length + 1, "0123456789");
+        if (fraction == 0)
+            return false;
+        length += 1 + fraction;
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strcmp(text + length, units[i]) == 0)
+            return true;
+    return false;
+}
+
+static int check_volumes(const struct create_request *request, struct error *err)
 {
     const struct volume *volumes = request->volumes.items;
 
     for (size_t i = 0; i < request->volumes.count; i++) {
         int backends =
-            (volumes[i].host_path != NULL) + (volumes[i].claim_name != NULL) + (volumes[i].ossfs != NULL);
+            (volumes[i].host_path != NULL) + (volumes[i].claim.name != NULL) + (volumes[i].ossfs != NULL);
         if (backends != 1)
             return refuse(err, CODE_INVALID_PARAMETER,
                           "volumes[%zu]: want exactly one of host, pvc and ossfs, got %d", i, backends);
+        if (volumes[i].claim.storage && !is_storage_size(volumes[i].claim.storage))
+            return refuse(err, CODE_INVALID_PARAMETER,
+                          "volumes[%zu].pvc.storage: want a size such as 10Gi or 1.5Ti", i);
     }
     return 0;
+}
+
+/* A snapshot's files want a sandbox that stays up, whatever its image did. */
+static void default_entrypoint(struct create_request *request)
+{
+    static const char *const words[] = {"tail", "-f", "/dev/null"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        json_strings_add(&request->entrypoint, words[i]);
 }
 
 int create_request_settle(struct create_request *request, struct error *err)
 {
     settle_texts(request);
+    if (request->snapshot_id && !request->entrypoint_given && request->entrypoint.count == 0)
+        default_entrypoint(request);
     if (request->entrypoint_given && request->entrypoint.count == 0)
         return refuse(err, CODE_INVALID_PARAMETER, "entrypoint: want at least one item");
     if (request->timeout_given && request->timeout_s < MIN_TIMEOUT_S)
         return refuse(err, CODE_INVALID_PARAMETER, "timeout: want at least %d seconds, got %" PRId64,
                       MIN_TIMEOUT_S, request->timeout_s);
-    if (check_volume_backends(request, err) < 0)
+    if (check_volumes(request, err) < 0)
         return -1;
     return create_request_pool(request) ? check_pool_mode(request, err) : check_normal_mode(request, err);
 }

@@ -10,13 +10,21 @@
 #include "shared/base/error.h"
 #include "shared/json/json.h"
 
+struct volume_claim {
+    char *name;           /* NULL: not a claim */
+    int create_if_absent; /* -1 not said, which means yes; 0; 1 */
+    char *storage_class;  /* NULL: the cluster's default */
+    char *storage;        /* quantity; NULL: the server's default */
+    struct json_strings access_modes;
+};
+
 struct volume {
     char *name;
     char *mount_path;
     char *sub_path; /* NULL or "": none */
     bool read_only;
     char *host_path; /* exactly one of these three is set */
-    char *claim_name;
+    struct volume_claim claim;
     json_t *ossfs;
 };
 
@@ -65,6 +73,9 @@ void create_request_done(struct create_request *request);
  * cross-field rules. ERR_INVALID (SANDBOX::INVALID_PARAMETER, "timeout: want at least 60, got 10"): the text
  * starts with the member's path. */
 int create_request_settle(struct create_request *request, struct error *err);
+
+/* Is this quantity one that a claim may ask for: "1.5Gi", "1073741824"? */
+bool is_storage_size(const char *text);
 
 /* The Pool that was asked for; NULL in normal mode. Borrowed. Of a settled request. */
 const char *create_request_pool(const struct create_request *request);
