@@ -130,13 +130,29 @@ static int changed(struct walk *walk, struct error *err, const char *what)
     return error_reason(err, "FileChanged");
 }
 
-static int open_beneath(int dir_fd, const char *name, int flags)
+static int open_resolved(int dir_fd, const char *name, int flags, uint64_t resolve)
 {
     const struct open_how how = {
         .flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+        .resolve = resolve | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
     };
     return (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+}
+
+/* Both a mount and a folder that is renamed to elsewhere in this very moment are EXDEV to RESOLVE_BENEATH. Without it
+ * only the mount is. The latter becomes ESTALE here. */
+static int open_beneath(int dir_fd, const char *name, int flags)
+{
+    int fd = open_resolved(dir_fd, name, flags, RESOLVE_BENEATH);
+
+    if (fd >= 0 || errno != EXDEV)
+        return fd;
+    fd = open_resolved(dir_fd, name, O_PATH, 0);
+    if (fd >= 0) {
+        (void)close(fd);
+        errno = ESTALE;
+    }
+    return -1;
 }
 
 static int open_error(struct walk *walk, int sys_errno, struct error *err)
@@ -146,6 +162,8 @@ static int open_error(struct walk *walk, int sys_errno, struct error *err)
     case ELOOP: /* a folder became a symlink */
     case ENOTDIR:
         return changed(walk, err, "went away");
+    case ESTALE:
+        return changed(walk, err, "was moved");
     case EXDEV:
         return error_set(err, ERR_UNSUPPORTED,
                          "%s is on another mount; a container's own layer is one file system",
@@ -300,7 +318,9 @@ static int reopen_part(struct walk *walk, const struct level *outer, size_t part
         fd = openat(walk->fds[i], "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     else
         fd = open_from_root(walk, want->root, outer->path_length);
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0)
+        return open_error(walk, errno, err);
+    if (fstat(fd, &st) < 0)
         return error_sys(err, errno, "going back from %s", current_path(walk).text);
     if (st.st_dev != want->dev || st.st_ino != want->ino)
         return changed(walk, err, "was moved");

@@ -379,13 +379,13 @@ static void depth_costs_descriptors_only_as_the_limit_says(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
-static void a_folder_that_is_moved_elsewhere_is_noticed_from_the_root_too(void **state)
+/* What a walk of two layers says when the lower one's folder is moved while it is deep in the upper's. */
+static void walk_while_a_folder_is_moved(const struct scratch *scratch, bool another_takes_its_place,
+                                         struct error *err)
 {
     static const struct walk_limits tight = {.open_folders_max = 2};
-    const struct scratch *scratch = *state;
     SCOPED_STACK struct stack stack = {0};
     struct walk_entry entry;
-    struct error err = {0};
     int more;
 
     stack_open(scratch, 2, &stack);
@@ -393,12 +393,30 @@ static void a_folder_that_is_moved_elsewhere_is_noticed_from_the_root_too(void *
     put_words(&stack.layers[1], "m/ m/z=1");
     const struct walk_roots roots = roots_of(&stack);
     SCOPED(walk) struct walk *walk = walk_new(&roots, &tight);
-    while ((more = walk_next(walk, &entry, &err)) > 0)
+    while ((more = walk_next(walk, &entry, err)) > 0)
         if (strcmp(entry.name, "d") == 0) {
             assert_int_equal(renameat(stack.fds[1], "m", stack.fds[1], "stolen"), 0);
-            put_folder(&stack.layers[1], "m");
+            if (another_takes_its_place)
+                put_folder(&stack.layers[1], "m");
         }
-    assert_fails(more, &err, ERR_PRECONDITION, "was moved");
+    assert_int_equal(more, -1);
+}
+
+static void a_folder_that_is_moved_elsewhere_is_noticed_from_the_root_too(void **state)
+{
+    struct error err = {0};
+
+    walk_while_a_folder_is_moved(*state, true, &err);
+    assert_fails(-1, &err, ERR_PRECONDITION, "was moved");
+    assert_string_equal(err.reason, "FileChanged");
+}
+
+static void a_folder_that_is_not_found_again_from_the_root_is_a_change(void **state)
+{
+    struct error err = {0};
+
+    walk_while_a_folder_is_moved(*state, false, &err);
+    assert_fails(-1, &err, ERR_PRECONDITION, "went away");
     assert_string_equal(err.reason, "FileChanged");
 }
 
@@ -412,6 +430,7 @@ int main(void)
         IN_SCRATCH(tight_limits_change_nothing_but_speed),
         IN_SCRATCH(depth_costs_descriptors_only_as_the_limit_says),
         IN_SCRATCH(a_folder_that_is_moved_elsewhere_is_noticed_from_the_root_too),
+        IN_SCRATCH(a_folder_that_is_not_found_again_from_the_root_is_a_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

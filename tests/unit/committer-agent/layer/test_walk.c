@@ -1,7 +1,9 @@
 #include "committer-agent/layer/walk.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -283,6 +285,52 @@ static void a_folder_that_is_moved_elsewhere_is_noticed_on_the_way_back(void **s
     assert_string_equal(err.reason, "FileChanged");
 }
 
+struct swapping {
+    int root_fd;
+    atomic_bool stop;
+};
+
+static void *swap_in_and_out(void *arg)
+{
+    struct swapping *swapping = arg;
+    const int root_fd = swapping->root_fd;
+
+    while (!atomic_load(&swapping->stop))
+        if (renameat2(root_fd, "tree/a", root_fd, "outside/a", RENAME_EXCHANGE) < 0)
+            break; /* then nothing moves, and the test has nothing to say */
+    return NULL;
+}
+
+/* To openat2 it looks like a mount. Containers rename their folders while they are copied. */
+static void a_folder_that_is_moved_while_it_is_opened_is_a_change_and_not_a_mount(void **state)
+{
+    const struct scratch *scratch = *state;
+    struct swapping swapping = {.root_fd = scratch->fd};
+    SCOPED(fd) int tree_fd = -1;
+    struct error err = {0};
+    pthread_t thread;
+    int failed = 0;
+
+    put_folder(scratch, "tree");
+    put_folder(scratch, "tree/a");
+    put_folder(scratch, "outside");
+    put_folder(scratch, "outside/a");
+    tree_fd = openat(scratch->fd, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(tree_fd >= 0);
+    assert_int_equal(pthread_create(&thread, NULL, swap_in_and_out, &swapping), 0);
+    for (int i = 0; i < 20000; i++) {
+        error_clear(&err);
+        if (walk_to_the_end(tree_fd, &(struct walk_limits){0}, &err) < 0 &&
+            strcmp(err.reason, "FileChanged") != 0) {
+            failed = -1;
+            break;
+        }
+    }
+    atomic_store(&swapping.stop, true);
+    (void)pthread_join(thread, NULL);
+    assert_ok(failed, &err);
+}
+
 static void a_mount_in_the_tree_is_not_entered(void **state)
 {
     const struct scratch *scratch = *state;
@@ -332,6 +380,7 @@ int main(void)
         IN_SCRATCH(an_entry_that_goes_away_says_that_the_tree_was_not_still),
         IN_SCRATCH(a_walk_goes_on_behind_what_went_away),
         IN_SCRATCH(a_folder_that_is_moved_elsewhere_is_noticed_on_the_way_back),
+        IN_SCRATCH(a_folder_that_is_moved_while_it_is_opened_is_a_change_and_not_a_mount),
         IN_SCRATCH(a_mount_in_the_tree_is_not_entered),
         IN_SCRATCH(reopening_gives_the_same_file_even_under_another_name),
     };
