@@ -89,6 +89,8 @@ static void make_parts(struct daemon *daemon)
                    .resume_pull_secret = settings->resume_pull_secret,
                    .commit_timeout_ms = settings->commit_timeout_ms,
                    .upload_timeout_ms = settings->upload_timeout_ms,
+                   .ttl_runs_while_paused = settings->ttl_runs_while_paused,
+                   .paused_retention_ms = settings->paused_retention_ms,
                    .has_scheduler = settings->backend == CLUSTER_KUBERNETES,
                    .commit_mode = settings->commit_mode,
                    .job = {.image = settings->committer_image,
@@ -145,6 +147,7 @@ static int make(struct daemon *daemon, struct error *err)
     if (settings->tls_dir && *settings->tls_dir && rpc_tls_open(settings->tls_dir, &daemon->tls, err) < 0)
         return error_wrap(err, "--tls-dir");
     service->metrics = metrics_new();
+    service->resume_pull_secret = settings->resume_pull_secret;
     daemon->backend_ops = settings->backend == CLUSTER_KUBERNETES ? &backend_kube : &backend_local;
     if (daemon->backend_ops->open(settings, daemon->tls, service, &daemon->backend, err) < 0)
         return -1;

@@ -52,5 +52,7 @@ int patch_sandbox(struct orchestrator_service *self, const json_t *sandbox, cons
 rpc_unary_fn handle_create, handle_get, handle_list, handle_delete; /* sandboxes.c */
 rpc_unary_fn handle_pause, handle_resume;                           /* intents.c */
 rpc_unary_fn handle_renew, handle_label;                            /* edits.c */
-rpc_stream_fn handle_watch;                                         /* watch.c */
-rpc_stream_fn handle_exec, handle_logs;                             /* attach.c */
+rpc_unary_fn handle_create_snapshot, handle_get_snapshot, handle_list_snapshots,
+    handle_delete_snapshot;             /* snapshots.c */
+rpc_stream_fn handle_watch;             /* watch.c */
+rpc_stream_fn handle_exec, handle_logs; /* attach.c */

@@ -114,6 +114,34 @@ char *tag_public(const char *snapshot_name)
     return xasprintf("snap-%.*s", PUBLIC_ID_DIGITS, hex_of(&digest));
 }
 
+/* Writes the digits of a UUID without its hyphens, lowercase; false: it is none. */
+static bool uuid_digits(const char *id, char out[PUBLIC_ID_DIGITS + 1])
+{
+    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    size_t digits = 0;
+
+    if (strlen(id) != strlen(shape))
+        return false;
+    for (size_t i = 0; shape[i]; i++) {
+        if (shape[i] == '-' ? id[i] != '-' : !isxdigit((unsigned char)id[i]))
+            return false;
+        if (shape[i] != '-')
+            out[digits++] = (char)tolower((unsigned char)id[i]);
+    }
+    out[digits] = '\0';
+    return true;
+}
+
+char *name_public_snapshot(const char *id)
+{
+    char digits[PUBLIC_ID_DIGITS + 1];
+
+    if (uuid_digits(id, digits))
+        return xasprintf(PUBLIC_NAME_PREFIX "%s", digits);
+    const struct digest digest = digest_of(id, strlen(id));
+    return xasprintf(PUBLIC_NAME_PREFIX "%.*s", PUBLIC_ID_DIGITS, hex_of(&digest));
+}
+
 static bool is_lower_alnum(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');

@@ -14,6 +14,8 @@
 #define LABEL_SOURCE_SANDBOX_ID "opensandbox.io/source-sandbox-id"
 #define LABEL_SNAPSHOT_SCOPE    "opensandbox.io/snapshot-scope"
 #define SNAPSHOT_SCOPE_PUBLIC   "public"
+/* The uid of the source, so that another one of its name is not taken for it; absent on those that others made. */
+#define ANNOTATION_SOURCE_UID   "stasis.opensandbox.io/source-uid"
 #define ANNOTATION_DISPLAY_NAME "stasis.opensandbox.io/display-name"
 
 /* What makes requests safe to repeat: of the create, hex SHA-256 of what the client asked for; of the last pause or resume,
@@ -23,6 +25,10 @@
 
 /* RFC 3339, UTC: since when the time to live stands still; absent: it runs. */
 #define ANNOTATION_TTL_STOPPED_AT "stasis.opensandbox.io/ttl-stopped-at"
+/* "<generation> <spec digest>" that the controller made when it moved expireTime by the time that stood still: no wish of anybody's. */
+#define ANNOTATION_TTL_STARTED "stasis.opensandbox.io/ttl-started"
+/* RFC 3339, UTC: when a sandbox that stays paused is deleted, as its user was told. */
+#define ANNOTATION_RETENTION_ENDS_AT "stasis.opensandbox.io/retention-ends-at"
 
 #define ANNOTATION_ENDPOINTS "sandbox.opensandbox.io/endpoints"
 /* N of the last pause (or, on a snapshot, of its pause): the tag is snap-gen<N>. Never reused, gaps are
@@ -57,6 +63,8 @@
 
 char *name_pod(const char *sandbox, int32_t index); /* "<bs>-<index>" */
 char *name_internal_snapshot(const char *sandbox);  /* "<bs>-pause" */
+char *
+name_public_snapshot(const char *id); /* "osb-snap-" + 32 hex digits: the UUID's, else of the id's SHA-256 */
 char *
 name_commit_job(const char *snapshot); /* "<snapshot>-commit", at most 63 characters: it becomes a label */
 char *name_unpause_job(const char *snapshot); /* "<snapshot>-unpause", likewise */

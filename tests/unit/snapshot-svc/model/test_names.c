@@ -77,6 +77,37 @@ static void tags_tell_the_kinds_of_snapshots_apart(void **state)
     }
 }
 
+static void a_public_snapshot_is_named_after_its_id(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *id, *name;
+    } rows[] = {
+        {"01234567-89ab-cdef-0123-456789abcdef", "osb-snap-0123456789abcdef0123456789abcdef"},
+        {"01234567-89AB-CDEF-0123-456789ABCDEF", "osb-snap-0123456789abcdef0123456789abcdef"},
+        /* no UUID: SHA-256 (printf abc | sha256sum) */
+        {"abc", "osb-snap-ba7816bf8f01cfea414140de5dae2223"},
+    };
+    static const char *const near_misses[] = {
+        "0123456789abcdef0123456789abcdef",      /* without hyphens */
+        "01234567-89ab-cdef-0123-456789abcde",   /* 31 digits */
+        "01234567-89ab-cdef-0123-456789abcdef0", /* 33 */
+        "01234567-89ab-cdef-0123-456789abcdeg",  "0123456-789ab-cdef-0123-456789abcdef", "",
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        SCOPED(string) char *name = name_public_snapshot(rows[i].id), *tag = tag_public(name);
+        assert_string_equal(name, rows[i].name);
+        assert_string_equal(tag + strlen("snap-"),
+                            name + strlen("osb-snap-")); /* the tag has the same digits */
+    }
+    for (size_t i = 0; i < sizeof(near_misses) / sizeof(*near_misses); i++) {
+        SCOPED(string) char *name = name_public_snapshot(near_misses[i]), *tag = tag_public(name);
+        assert_string_not_equal(name, rows[0].name);
+        assert_string_equal(tag + strlen("snap-"), name + strlen("osb-snap-"));
+    }
+}
+
 static void a_cycle_is_a_positive_number(void **state)
 {
     (void)state;
@@ -192,6 +223,7 @@ int main(void)
         cmocka_unit_test(names_are_derived_from_the_sandbox),
         cmocka_unit_test(a_long_name_is_cut_and_hashed_and_stays_distinct),
         cmocka_unit_test(tags_tell_the_kinds_of_snapshots_apart),
+        cmocka_unit_test(a_public_snapshot_is_named_after_its_id),
         cmocka_unit_test(a_cycle_is_a_positive_number),
         cmocka_unit_test(an_image_is_registry_sandbox_container_and_tag),
         cmocka_unit_test(what_oci_does_not_allow_is_replaced_without_collisions),
