@@ -5,69 +5,61 @@
 
 #include "lifecycle-svc/ctl/ctl.h"
 #include "lifecycle-svc/ctl/interrupt.h"
+#include "lifecycle-svc/ctl/message.h"
 #include "lifecycle-svc/ctl/print.h"
 #include "lifecycle-svc/ctl/watch.h"
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 
 typedef Opensandbox__Lifecycle__V1__CreateSandboxRequest create_request;
+typedef Opensandbox__Lifecycle__V1__Volume volume_message;
 typedef Opensandbox__Lifecycle__V1__ListSandboxesRequest list_request;
 typedef Opensandbox__Lifecycle__V1__ListSandboxesResponse list_response;
 
 enum { PAGE_SIZE = 200, CREATE_TIMEOUT_MS = 10 * 60 * 1000 }; /* the server gives up earlier, and says why */
 
-static void sandbox_free(ctl_sandbox *sandbox)
+static void put_image(create_request *request, const char *uri)
 {
-    if (sandbox)
-        protobuf_c_message_free_unpacked(&sandbox->base, NULL);
-}
-static void request_free(ProtobufCMessage *request)
-{
-    if (request)
-        protobuf_c_message_free_unpacked(request, NULL);
-}
-DEFINE_FREEP(sandbox, ctl_sandbox, sandbox_free)
-DEFINE_FREEP(message, ProtobufCMessage, request_free)
-
-/* A map entry of any map: they all are {base, key, value}. */
-struct map_entry {
-    ProtobufCMessage base;
-    char *key, *value;
-};
-
-static void *new_entry(const ProtobufCMessageDescriptor *type, const char *key, size_t key_length,
-                       const char *value)
-{
-    struct map_entry *entry = xcalloc(1, sizeof(*entry));
-
-    protobuf_c_message_init(type, entry);
-    entry->key = xstrndup(key, key_length);
-    entry->value = xstrdup(value);
-    return entry;
+    request->image = xcalloc(1, sizeof(*request->image));
+    opensandbox__lifecycle__v1__image__init(request->image);
+    request->image->uri = xstrdup(uri);
 }
 
-#define ADD_ENTRY(request, map, type, key, length, value)                                                    \
-    do {                                                                                                     \
-        (request)->map = xrealloc_array((request)->map, (request)->n_##map + 1, sizeof(*(request)->map));    \
-        (request)->map[(request)->n_##map++] = new_entry(type, key, length, value);                          \
-    } while (0)
-
-#define ADD_PAIRS(request, map, type, words)                                                                 \
-    do {                                                                                                     \
-        for (int i_ = 0; i_ < (words)->count; i_++) {                                                        \
-            const char *equals_ = strchr((words)->items[i_], '=');                                           \
-            ADD_ENTRY(request, map, type, (words)->items[i_], (size_t)(equals_ - (words)->items[i_]),        \
-                      equals_ + 1);                                                                          \
-        }                                                                                                    \
-    } while (0)
-
-static char **copy_words(const struct words *words)
+static void put_claim(volume_message *volume, const char *name, size_t length)
 {
-    char **copies = xcalloc((size_t)words->count + 1, sizeof(*copies));
+    volume->claim = xcalloc(1, sizeof(*volume->claim));
+    opensandbox__lifecycle__v1__claim_volume__init(volume->claim);
+    volume->claim->claim_name = xstrndup(name, length);
+    volume->source_case = OPENSANDBOX__LIFECYCLE__V1__VOLUME__SOURCE_CLAIM;
+}
 
-    for (int i = 0; i < words->count; i++)
-        copies[i] = xstrdup(words->items[i]);
-    return copies;
+static void put_host_folder(volume_message *volume, const char *path, size_t length)
+{
+    volume->host = xcalloc(1, sizeof(*volume->host));
+    opensandbox__lifecycle__v1__host_volume__init(volume->host);
+    volume->host->path = xstrndup(path, length);
+    volume->source_case = OPENSANDBOX__LIFECYCLE__V1__VOLUME__SOURCE_HOST;
+}
+
+/* "SOURCE:/path[:ro]", checked by options.c. */
+static volume_message *volume_of(const char *text, int number)
+{
+    static const char READ_ONLY[] = ":ro";
+    const size_t source = strcspn(text, ":");
+    const char *path = text + source + 1;
+    const size_t length = strlen(path), suffix = strlen(READ_ONLY);
+    const bool read_only = length > suffix && strcmp(path + length - suffix, READ_ONLY) == 0;
+    volume_message *volume = xcalloc(1, sizeof(*volume));
+
+    opensandbox__lifecycle__v1__volume__init(volume);
+    volume->name = xasprintf("volume-%d", number);
+    volume->mount_path = xstrndup(path, read_only ? length - suffix : length);
+    volume->read_only = read_only;
+    if (text[0] == '/')
+        put_host_folder(volume, text, source);
+    else
+        put_claim(volume, text, source);
+    return volume;
 }
 
 /* Everything in it is malloc'ed, so that protobuf-c can free it whole. */
@@ -76,9 +68,15 @@ static create_request *build_create(const struct options *options)
     create_request *request = xcalloc(1, sizeof(*request));
 
     opensandbox__lifecycle__v1__create_sandbox_request__init(request);
-    request->image = xcalloc(1, sizeof(*request->image));
-    opensandbox__lifecycle__v1__image__init(request->image);
-    request->image->uri = xstrdup(options->image);
+    if (options->image)
+        put_image(request, options->image);
+    if (options->snapshot)
+        request->snapshot_id = xstrdup(options->snapshot);
+    if (options->request_id)
+        request->request_id = xstrdup(options->request_id);
+    request->volumes = xcalloc((size_t)options->volumes.count + 1, sizeof(*request->volumes));
+    for (int i = 0; i < options->volumes.count; i++)
+        request->volumes[request->n_volumes++] = volume_of(options->volumes.items[i], i);
     request->entrypoint = copy_words(&options->words);
     request->n_entrypoint = (size_t)options->words.count;
     request->timeout_seconds = options->timeout_s;
@@ -101,7 +99,7 @@ static create_request *build_create(const struct options *options)
 int ctl_create(struct ctl *ctl, struct error *err)
 {
     SCOPED(message) ProtobufCMessage *request = &build_create(ctl->options)->base;
-    SCOPED(sandbox) ctl_sandbox *sandbox = NULL;
+    SCOPED(sandbox_message) ctl_sandbox *sandbox = NULL;
     struct rpc_call_options call = {.timeout_ms = CREATE_TIMEOUT_MS};
     enum ctl_output output = ctl->options->output;
 

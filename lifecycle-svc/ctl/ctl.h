@@ -24,6 +24,14 @@ int ctl_delete(struct ctl *ctl, struct error *err);
 int ctl_pause(struct ctl *ctl, struct error *err);
 int ctl_resume(struct ctl *ctl, struct error *err);
 int ctl_wait(struct ctl *ctl, struct error *err);
+int ctl_renew(struct ctl *ctl, struct error *err);
+int ctl_label(struct ctl *ctl, struct error *err);
+int ctl_endpoint(struct ctl *ctl, struct error *err);
+int ctl_explain(struct ctl *ctl, struct error *err);
+int ctl_snapshot_create(struct ctl *ctl, struct error *err);
+int ctl_snapshot_get(struct ctl *ctl, struct error *err);
+int ctl_snapshot_list(struct ctl *ctl, struct error *err);
+int ctl_snapshot_delete(struct ctl *ctl, struct error *err);
 int ctl_exec(struct ctl *ctl, struct error *err);
 int ctl_logs(struct ctl *ctl, struct error *err);
 

@@ -42,9 +42,23 @@ int ctl_exit_code(const struct error *err)
 static int run(const struct options *options, struct error *err)
 {
     static int (*const commands[COMMAND_MAX])(struct ctl *, struct error *) = {
-        [COMMAND_CREATE] = ctl_create, [COMMAND_GET] = ctl_get,       [COMMAND_LIST] = ctl_list,
-        [COMMAND_PAUSE] = ctl_pause,   [COMMAND_RESUME] = ctl_resume, [COMMAND_DELETE] = ctl_delete,
-        [COMMAND_WAIT] = ctl_wait,     [COMMAND_EXEC] = ctl_exec,     [COMMAND_LOGS] = ctl_logs,
+        [COMMAND_CREATE] = ctl_create,
+        [COMMAND_GET] = ctl_get,
+        [COMMAND_LIST] = ctl_list,
+        [COMMAND_PAUSE] = ctl_pause,
+        [COMMAND_RESUME] = ctl_resume,
+        [COMMAND_DELETE] = ctl_delete,
+        [COMMAND_WAIT] = ctl_wait,
+        [COMMAND_EXEC] = ctl_exec,
+        [COMMAND_LOGS] = ctl_logs,
+        [COMMAND_RENEW] = ctl_renew,
+        [COMMAND_LABEL] = ctl_label,
+        [COMMAND_ENDPOINT] = ctl_endpoint,
+        [COMMAND_EXPLAIN] = ctl_explain,
+        [COMMAND_SNAPSHOT_CREATE] = ctl_snapshot_create,
+        [COMMAND_SNAPSHOT_GET] = ctl_snapshot_get,
+        [COMMAND_SNAPSHOT_LIST] = ctl_snapshot_list,
+        [COMMAND_SNAPSHOT_DELETE] = ctl_snapshot_delete,
     };
     const char *key = getenv("OPEN_SANDBOX_API_KEY");
     SCOPED(rpc_tls) struct rpc_tls *tls = NULL;

@@ -25,6 +25,14 @@ enum ctl_command {
     COMMAND_RESUME,
     COMMAND_DELETE,
     COMMAND_WAIT,
+    COMMAND_RENEW,
+    COMMAND_LABEL,
+    COMMAND_ENDPOINT,
+    COMMAND_EXPLAIN,
+    COMMAND_SNAPSHOT_CREATE,
+    COMMAND_SNAPSHOT_GET,
+    COMMAND_SNAPSHOT_LIST,
+    COMMAND_SNAPSHOT_DELETE,
     COMMAND_EXEC,
     COMMAND_LOGS,
     COMMAND_HELP,
@@ -41,7 +49,7 @@ struct words {
 
 struct options {
     enum ctl_command command;
-    const char *id;     /* set for commands that want one */
+    const char *id;     /* set for commands that want one: of a sandbox, or of a snapshot */
     struct words words; /* behind "--" */
     const char *address;
     const char *ca_file;         /* NULL: the CAs of this machine */
@@ -49,9 +57,14 @@ struct options {
     bool tls;                    /* --tls, or a CA file was named */
     enum ctl_output output;
     bool wait;
-    const char *image, *cpu, *memory, *container;
+    const char *image, *snapshot, *cpu, *memory, *container;
+    const char *name, *sandbox, *request_id;
     struct words env, metadata, states; /* "k=v" checked */
+    struct words volumes;               /* "SOURCE:PATH[:ro]" checked */
+    struct words labels;                /* of label: "k=v", or "k-" that goes */
     int64_t timeout_s;                  /* 0: none */
+    int64_t renew_s;
+    int32_t port;
     bool follow, input;
     int64_t tail_lines; /* 0: all */
 };

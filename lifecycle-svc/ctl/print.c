@@ -4,25 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle-svc/ctl/table.h"
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
 #include "shared/json/json.h"
 
-enum { COLUMNS = 5, INDENT = 2 };
+enum { INDENT = 2 };
 
 static int64_t unix_ms(const Google__Protobuf__Timestamp *time)
 {
     return time->seconds * 1000 + time->nanos / 1000000;
 }
 
-static void put_text(json_t *object, const char *key, const char *text)
+void put_text(json_t *object, const char *key, const char *text)
 {
     if (text && *text)
         (void)json_object_set_new(object, key, json_string(text));
 }
 
-static void put_time(json_t *object, const char *key, const Google__Protobuf__Timestamp *time)
+void put_time(json_t *object, const char *key, const Google__Protobuf__Timestamp *time)
 {
     char text[RFC3339_SIZE];
 
@@ -31,7 +32,7 @@ static void put_time(json_t *object, const char *key, const Google__Protobuf__Ti
                  time->nanos ? rfc3339_format_ms(unix_ms(time), text) : rfc3339_format(time->seconds, text));
 }
 
-static json_t *status_json(const Opensandbox__Lifecycle__V1__SandboxStatus *status)
+json_t *status_to_json(const Opensandbox__Lifecycle__V1__SandboxStatus *status)
 {
     json_t *object = json_object();
 
@@ -54,7 +55,7 @@ json_t *sandbox_to_json(const ctl_sandbox *sandbox)
         (void)json_object_set_new(metadata, sandbox->metadata[i]->key,
                                   json_string(sandbox->metadata[i]->value));
     put_text(object, "id", sandbox->id);
-    (void)json_object_set_new(object, "status", status_json(sandbox->status));
+    (void)json_object_set_new(object, "status", status_to_json(sandbox->status));
     put_time(object, "createdAt", sandbox->created_at);
     put_time(object, "expiresAt", sandbox->expires_at);
     if (sandbox->image)
@@ -139,11 +140,7 @@ void yaml_write(const json_t *value, struct strbuf *out)
 
 /* -- table ----------------------------------------------------------------------------------------------------- */
 
-struct table_row {
-    char *cells[COLUMNS];
-};
-
-static char *span_text(int64_t seconds)
+char *span_text(int64_t seconds)
 {
     if (seconds < 0)
         return xstrdup("0s");
@@ -169,28 +166,14 @@ static struct table_row row_of(const ctl_sandbox *sandbox, int64_t now_s)
 
 static void print_table(ctl_sandbox *const *sandboxes, size_t count)
 {
-    static const char *const heads[COLUMNS] = {"ID", "STATE", "IMAGE", "AGE", "EXPIRES"};
-    struct table_row *rows = xcalloc(count + 1, sizeof(*rows));
+    SCOPED_TABLE struct table table = {.heads = {"ID", "STATE", "IMAGE", "AGE", "EXPIRES"}};
     int64_t now_s = clock_realtime_ms() / 1000;
-    int widths[COLUMNS];
 
-    for (int c = 0; c < COLUMNS; c++)
-        widths[c] = (int)strlen(heads[c]);
     for (size_t i = 0; i < count; i++) {
-        rows[i] = row_of(sandboxes[i], now_s);
-        for (int c = 0; c < COLUMNS; c++)
-            if ((int)strlen(rows[i].cells[c]) > widths[c])
-                widths[c] = (int)strlen(rows[i].cells[c]);
+        struct table_row row = row_of(sandboxes[i], now_s);
+        table_add(&table, &row);
     }
-    for (int c = 0; c < COLUMNS; c++)
-        printf("%-*s%s", c == COLUMNS - 1 ? 0 : widths[c], heads[c], c == COLUMNS - 1 ? "\n" : "  ");
-    for (size_t i = 0; i < count; i++)
-        for (int c = 0; c < COLUMNS; c++) {
-            printf("%-*s%s", c == COLUMNS - 1 ? 0 : widths[c], rows[i].cells[c],
-                   c == COLUMNS - 1 ? "\n" : "  ");
-            free(rows[i].cells[c]);
-        }
-    free(rows);
+    table_print(&table);
 }
 
 /* -- all of them ----------------------------------------------------------------------------------------------- */
@@ -208,7 +191,7 @@ static json_t *all_json(ctl_sandbox *const *sandboxes, size_t count, bool single
     return array;
 }
 
-static void print_value(const json_t *value, bool yaml)
+void print_value(const json_t *value, bool yaml)
 {
     SCOPED_STRBUF struct strbuf text = STRBUF_INIT;
 
@@ -227,21 +210,21 @@ static void print_structured(ctl_sandbox *const *sandboxes, size_t count, bool s
     print_value(value, yaml);
 }
 
-static void put_images(json_t *object, const ctl_event *event)
+json_t *images_to_json(Opensandbox__Lifecycle__V1__SnapshotImage *const *images, size_t count)
 {
-    json_t *images = json_array();
+    json_t *array = json_array();
 
-    for (size_t i = 0; i < event->n_images; i++) {
+    for (size_t i = 0; i < count; i++) {
         json_t *image = json_object();
-        put_text(image, "container", event->images[i]->container);
-        put_text(image, "uri", event->images[i]->uri);
-        put_text(image, "digest", event->images[i]->digest);
-        (void)json_array_append_new(images, image);
+        put_text(image, "container", images[i]->container);
+        put_text(image, "uri", images[i]->uri);
+        put_text(image, "digest", images[i]->digest);
+        (void)json_array_append_new(array, image);
     }
-    (void)json_object_set_new(object, "images", images);
+    return array;
 }
 
-static json_t *progress_json(const Opensandbox__Lifecycle__V1__Progress *progress)
+json_t *progress_to_json(const Opensandbox__Lifecycle__V1__Progress *progress)
 {
     return json_pack("{s:s, s:I, s:I, s:I, s:I}", "phase", progress->phase, "bytesRead",
                      (json_int_t)progress->bytes_read, "bytesTotal", (json_int_t)progress->bytes_total,
@@ -268,9 +251,9 @@ void print_event(const ctl_event *event, enum ctl_output output)
     }
     SCOPED(json) json_t *object = sandbox_to_json(event->sandbox);
     if (event->n_images)
-        put_images(object, event);
+        (void)json_object_set_new(object, "images", images_to_json(event->images, event->n_images));
     if (event->progress)
-        (void)json_object_set_new(object, "progress", progress_json(event->progress));
+        (void)json_object_set_new(object, "progress", progress_to_json(event->progress));
     if (*event->failed_condition)
         (void)json_object_set_new(object, "failure", failure_json(event));
     print_value(object, output == OUTPUT_YAML);

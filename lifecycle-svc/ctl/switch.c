@@ -19,6 +19,8 @@ static int ask_to_pause(struct ctl *ctl, int64_t *ret_generation, struct error *
     Opensandbox__Lifecycle__V1__PauseSandboxResponse *answer = NULL;
 
     request.id = (char *)ctl->options->id;
+    if (ctl->options->request_id)
+        request.request_id = (char *)ctl->options->request_id;
     if (rpc_unary(ctl->channel, LIFECYCLE, "PauseSandbox", &request.base, &answer, NULL, err) < 0)
         return -1;
     *ret_generation = answer->generation;
@@ -33,6 +35,8 @@ static int ask_to_resume(struct ctl *ctl, int64_t *ret_generation, struct error 
     Opensandbox__Lifecycle__V1__ResumeSandboxResponse *answer = NULL;
 
     request.id = (char *)ctl->options->id;
+    if (ctl->options->request_id)
+        request.request_id = (char *)ctl->options->request_id;
     if (rpc_unary(ctl->channel, LIFECYCLE, "ResumeSandbox", &request.base, &answer, NULL, err) < 0)
         return -1;
     *ret_generation = answer->generation;
