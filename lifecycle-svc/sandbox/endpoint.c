@@ -16,6 +16,12 @@ struct search {
     enum sandbox_state last_state;
 };
 
+/* A resume was accepted and nobody has begun it yet: SDKs ask for the endpoint at once. */
+static bool is_about_to_resume(const orch_sandbox *sandbox)
+{
+    return sandbox->generation > sandbox->acknowledged_generation;
+}
+
 static int look_for_address(void *self, const orch_sandbox *sandbox, struct error *err)
 {
     struct search *search = self;
@@ -25,14 +31,13 @@ static int look_for_address(void *self, const orch_sandbox *sandbox, struct erro
     switch (search->last_state) {
     case STATE_PENDING:
     case STATE_RESUMING:
-        search->address = sandbox_address_of(sandbox);
-        return search->address != NULL;
-    case STATE_RUNNING:
+    case STATE_RUNNING: /* its address is told by another write than its state */
     case STATE_ALLOCATED:
         search->address = sandbox_address_of(sandbox);
-        return 1;
-    case STATE_PAUSING: /* whatever address is still written down belongs to a pod that goes away */
-    case STATE_PAUSED:
+        return search->address != NULL;
+    case STATE_PAUSED: /* whatever address is still written down belongs to a pod that is gone */
+        return !is_about_to_resume(sandbox);
+    case STATE_PAUSING:
     case STATE_STOPPING:
     case STATE_FAILED:
     case STATE_MAX:
