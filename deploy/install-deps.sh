@@ -14,7 +14,7 @@ set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build ccache pkg-config
        libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev protobuf-compiler
-       libcurl4-openssl-dev libmicrohttpd-dev libjansson-dev libssl-dev libzstd-dev zlib1g-dev
+       libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libjansson-dev libssl-dev libzstd-dev zlib1g-dev
        libsqlite3-dev libyaml-dev uthash-dev libcmocka-dev)
 run=(containerd runc containernetworking-plugins docker-registry umoci busybox-static
      curl ca-certificates jq iproute2 iptables util-linux procps)

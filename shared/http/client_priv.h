@@ -15,6 +15,7 @@ struct http_transfer {
     bool failed; /* a callback set err */
     bool was_cancelled, stalled;
     bool head_complete;
+    bool may_switch; /* the request asks for another protocol: a 101 is the answer, no interim one */
     size_t header_bytes;
 
     const bool *cancelled;
@@ -33,6 +34,8 @@ void http_curl_start(void); /* once per process; any thread, any number of times
 
 /* curl's own header list, wiped before it is freed: one of them may be Authorization. */
 void http_header_list_free(struct curl_slist **list);
+/* Appends; curl copies the line. */
+void http_header_list_add(struct curl_slist **list, const char *line);
 #define SCOPED_HEADER_LIST __attribute__((cleanup(http_header_list_free)))
 /* ERR_INVALID: a line break in a header. */
 int http_request_headers(const struct http_request *request, struct curl_slist **list, struct error *err);

@@ -64,7 +64,7 @@ static int end_head(struct http_transfer *transfer)
 {
     const struct http_request *request = transfer->request;
 
-    if (transfer->response->status < 200)
+    if (transfer->response->status < 200 && !(transfer->may_switch && transfer->response->status == 101))
         return 0;
     transfer->head_complete = true;
     return request->head ? request->head(request->write_self, transfer->response, transfer->err) : 0;

@@ -1,90 +1,94 @@
 #include "shared/http/server.h"
 
 #include <errno.h>
-#include <microhttpd.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
-#include "shared/http/form.h"
-#include "shared/http/hangup.h"
 #include "shared/http/listen.h"
+#include "shared/http/server_priv.h"
+#include "shared/http/server_tls.h"
 
 enum {
     DEFAULT_MAX_BODY = 1 << 20,
     DEFAULT_MAX_CONNECTIONS = 1024,
     DEFAULT_IDLE_TIMEOUT_S = 75,
+    DEFAULT_HEAD_TIMEOUT_MS = 30 * 1000,
+    DEFAULT_SLACK_MS = 30 * 1000,
+    DEFAULT_MIN_BYTES_PER_S = 512,
     MAX_HEADER_BYTES = 32 << 10,
+    /* Holds a head, then either a piece of the body or the head of the answer. */
+    CONNECTION_MEMORY_BYTES = 2 * MAX_HEADER_BYTES,
     THREAD_STACK_BYTES = 1 << 20,
-    MAX_ANSWER_HEADERS = 16,
     /* A chunked body that is too large is read on a little, so that the client gets to see the 413. */
     DRAIN_FACTOR = 4,
     LAST_ANSWERS_MS = 5000, /* for clients to take the answers of handlers that a stop has woken */
+    MAX_DAEMON_OPTIONS = 8,
 };
 
-struct http_server {
-    http_handler *handler;
-    void *self;
-    size_t max_body;
-    unsigned idle_timeout_s;
-    const char *too_large_body;
-    int listen_fd;
-    unsigned port;
-    struct MHD_Daemon *daemon;
-    struct hangup_watcher *hangups;
-    bool stopped; /* by the owner's thread */
+/* -- connections ------------------------------------------------------------------------------------------------ */
 
-    pthread_mutex_t lock;
-    pthread_cond_t all_ended; /* under lock */
-    unsigned running;         /* under lock: handlers at work and answers not yet sent */
-};
-
-struct answer_header {
-    char *name, *value;
-};
-
-struct http_exchange {
-    struct http_server *server;
-    struct MHD_Connection *connection;
-    const char *method; /* borrowed from the connection; set before the handler runs */
-    char *path;
-    char *query; /* raw; NULL when there is none */
-    struct strbuf body;
-    size_t body_seen;
-    bool begun, too_large, running;
-
-    uint64_t hangup_number; /* 0: nobody asked */
-
-    int status;
-    char *content_type;
-    char *answer;
-    size_t answer_length;
-    struct answer_header headers[MAX_ANSWER_HEADERS];
-    size_t header_count;
-};
-
-/* -- one exchange
- * ---------------------------------------------------------------------------------------------- */
-
-static void exchange_free(struct http_exchange *exchange)
+int64_t server_time_for(const struct http_server *server, int64_t bytes)
 {
-    free(exchange->path);
-    free(exchange->query);
-    if (exchange->body.bytes)
-        explicit_bzero(exchange->body.bytes, exchange->body.capacity); /* bodies carry credentials */
-    strbuf_done(&exchange->body);
-    free(exchange->content_type);
-    free(exchange->answer);
-    for (size_t i = 0; i < exchange->header_count; i++) {
-        free(exchange->headers[i].name);
-        free(exchange->headers[i].value);
-    }
-    free(exchange);
+    return server->options.slack_ms + bytes * 1000 / server->options.min_bytes_per_s;
 }
+
+static int socket_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    return info ? info->connect_fd : -1;
+}
+
+/* A MHD_NotifyConnectionCallback. The socket is open in both calls. */
+static void connection_changed(void *cls, struct MHD_Connection *connection, void **slot,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct http_server *server = cls;
+    struct connection *client = *slot;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *slot = client = xcalloc(1, sizeof(*client));
+        client->server = server;
+        pace_begin(server->pacer, &client->pace, socket_of(connection));
+        pace_within(server->pacer, &client->pace, server->options.head_timeout_ms);
+    } else if (client) {
+        *slot = NULL;
+        pace_end(server->pacer, &client->pace);
+        free(client);
+    }
+}
+
+static struct connection *client_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* From here on it is the client's turn to send (more of) the body. */
+static void await_body(struct connection *client)
+{
+    client->waits_since_ms = clock_monotonic_ms();
+    pace_within(client->server->pacer, &client->pace,
+                client->body_credit_ms > 0 ? client->body_credit_ms : 0);
+}
+
+/* Waiting costs credit, bytes bring some: a burst buys no long silence, a trickle is not enough. */
+static void got_body(struct connection *client, size_t length)
+{
+    const struct http_server_options *options = &client->server->options;
+    int64_t credit_ms = client->body_credit_ms - (clock_monotonic_ms() - client->waits_since_ms) +
+                        (int64_t)length * 1000 / options->min_bytes_per_s;
+
+    client->body_credit_ms = credit_ms < options->slack_ms ? credit_ms : options->slack_ms;
+    pace_within(client->server->pacer, &client->pace, PACE_FREE);
+}
+
+/* -- one exchange ----------------------------------------------------------------------------------------------- */
 
 /* The first thing that is known of a request: its target as the client spelled it, before any decoding. */
 static void *exchange_begin(void *cls, const char *target, struct MHD_Connection *connection)
@@ -95,10 +99,25 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
 
     exchange->server = server;
     exchange->connection = connection;
+    exchange->client = client_of(connection);
     exchange->path = mark ? xstrndup(target, (size_t)(mark - target)) : xstrdup(target);
     exchange->query = mark ? xstrdup(mark + 1) : NULL;
-    exchange->body.limit = server->max_body;
+    exchange->body.limit = server->options.max_body;
     return exchange;
+}
+
+static void end_streaming(struct http_exchange *exchange)
+{
+    const struct http_server_options *options = &exchange->server->options;
+
+    if (exchange->tunnel) /* the client left before its 101 */
+        exchange->tunnel->ended(exchange->tunnel_self);
+    if (!exchange->steps)
+        return;
+    http_on_client_gone(exchange, NULL, NULL);
+    exchange->steps->ended(exchange->stream);
+    (void)MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    options->idle_timeout_s);
 }
 
 static void exchange_ended(void *cls, struct MHD_Connection *connection, void **slot,
@@ -112,78 +131,139 @@ static void exchange_ended(void *cls, struct MHD_Connection *connection, void **
     if (!exchange)
         return;
     *slot = NULL;
+    end_streaming(exchange);
+    /* The next request may come, and then be slow; when its first byte comes is not told. A connection that has left
+     * HTTP is not for us to time. */
+    if (exchange->kind != ANSWER_UPGRADE)
+        pace_within(server->pacer, &exchange->client->pace,
+                    server->options.idle_timeout_s * INT64_C(1000) + server->options.head_timeout_ms);
     if (exchange->running) {
         pthread_mutex_lock(&server->lock);
-        if (--server->running == 0)
-            pthread_cond_broadcast(&server->all_ended);
+        server->running--;
+        pthread_cond_broadcast(&server->all_ended);
         pthread_mutex_unlock(&server->lock);
     }
     exchange_free(exchange);
 }
 
-static enum MHD_Result send_answer(struct http_exchange *exchange)
+static enum MHD_Result refuse(struct http_exchange *exchange, int status, const char *body,
+                              const char *otherwise)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(exchange->answer_length, exchange->answer, MHD_RESPMEM_MUST_COPY);
+    const char *text = body ? body : otherwise;
 
-    if (!response)
-        return MHD_NO;
-    if (exchange->content_type)
-        (void)MHD_add_response_header(response, "Content-Type", exchange->content_type);
-    for (size_t i = 0; i < exchange->header_count; i++)
-        /* Refuses line breaks, which is what we want of it. */
-        (void)MHD_add_response_header(response, exchange->headers[i].name, exchange->headers[i].value);
-    enum MHD_Result queued = MHD_queue_response(exchange->connection, (unsigned)exchange->status, response);
-    MHD_destroy_response(response);
-    return queued;
+    http_answer(exchange, status, *text == '{' ? "application/json" : "text/plain", text, strlen(text));
+    http_answer_header(exchange, "Connection", "close");
+    return exchange_send(exchange);
 }
 
 static enum MHD_Result refuse_large_body(struct http_exchange *exchange)
 {
-    const char *body = exchange->server->too_large_body;
+    return refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, exchange->server->options.too_large_body,
+                  "The request's body is too large.\n");
+}
 
-    if (!body)
-        body = "The request's body is too large.\n";
-    http_answer(exchange, 413, *body == '{' ? "application/json" : "text/plain", body, strlen(body));
-    http_answer_header(exchange, "Connection", "close");
-    return send_answer(exchange);
+static bool has_long_head(const struct http_exchange *exchange)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    return info && info->header_size > MAX_HEADER_BYTES;
 }
 
 static bool announces_large_body(const struct http_exchange *exchange)
 {
     const char *length = http_header_get(exchange, "Content-Length");
 
-    return length && strtoull(length, NULL, 10) > exchange->server->max_body;
+    return length && strtoull(length, NULL, 10) > exchange->server->options.max_body;
+}
+
+/* What is not streamed is kept up to the limit, or dropped when it is answered already. */
+static enum MHD_Result keep_body(struct http_exchange *exchange, const char *bytes, size_t length)
+{
+    exchange->body_seen += length;
+    if (exchange->body_seen > exchange->server->options.max_body * DRAIN_FACTOR)
+        return MHD_NO;
+    if (!exchange->handled && !exchange->too_large && !strbuf_append(&exchange->body, bytes, length))
+        exchange->too_large = true;
+    return MHD_YES;
 }
 
 static enum MHD_Result take_body(struct http_exchange *exchange, const char *bytes, size_t *length)
 {
-    exchange->body_seen += *length;
-    if (exchange->body_seen > exchange->server->max_body * DRAIN_FACTOR)
-        return MHD_NO;
-    if (!exchange->too_large && !strbuf_append(&exchange->body, bytes, *length))
-        exchange->too_large = true;
+    enum MHD_Result taken;
+
+    got_body(exchange->client, *length);
+    if (exchange->steps)
+        taken = exchange->steps->take(exchange->stream, bytes, *length) < 0 ? MHD_NO : MHD_YES;
+    else
+        taken = keep_body(exchange, bytes, *length);
+    await_body(exchange->client);
     *length = 0;
-    return MHD_YES;
+    return taken;
 }
 
-static enum MHD_Result run_handler(struct http_exchange *exchange)
+static void answer_for_the_silent(struct http_exchange *exchange)
 {
     static const char silent[] =
         "{\"code\":\"GENERAL::UNKNOWN_ERROR\",\"message\":\"The server gave no answer.\"}";
+
+    if (exchange->kind == ANSWER_NONE)
+        http_answer(exchange, MHD_HTTP_INTERNAL_SERVER_ERROR, "application/json", silent, sizeof(silent) - 1);
+}
+
+static void run_handler(struct http_exchange *exchange)
+{
     struct http_server *server = exchange->server;
 
-    exchange->running = true;
+    exchange->handled = exchange->running = true;
     pthread_mutex_lock(&server->lock);
     server->running++;
     pthread_mutex_unlock(&server->lock);
 
-    server->handler(server->self, exchange);
+    server->options.handler(server->options.self, exchange);
+    if (exchange->steps)
+        return;
     http_on_client_gone(exchange, NULL, NULL);
+    answer_for_the_silent(exchange);
+}
 
-    if (exchange->status == 0)
-        http_answer(exchange, 500, "application/json", silent, sizeof(silent) - 1);
-    return send_answer(exchange);
+/* The head is there, and nothing else. */
+static enum MHD_Result begin(struct http_exchange *exchange)
+{
+    const struct http_server_options *options = &exchange->server->options;
+
+    pace_within(exchange->server->pacer, &exchange->client->pace, PACE_FREE);
+    exchange->begun = true;
+    if (has_long_head(exchange))
+        return refuse(exchange, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, options->too_long_head,
+                      "The request's header fields are too large: want at most 32 KiB.\n");
+    if (options->streams && options->streams(options->self, exchange)) {
+        run_handler(exchange);
+        if (!exchange->steps && announces_large_body(exchange)) {
+            http_answer_header(exchange, "Connection", "close");
+            return exchange_send(exchange);
+        }
+    } else if (announces_large_body(exchange)) {
+        return refuse_large_body(exchange);
+    }
+    exchange->client->body_credit_ms = options->slack_ms;
+    await_body(exchange->client);
+    return MHD_YES;
+}
+
+/* The body, if there is one, is there too. */
+static enum MHD_Result complete(struct http_exchange *exchange)
+{
+    pace_within(exchange->server->pacer, &exchange->client->pace, PACE_FREE);
+    if (exchange->too_large)
+        return refuse_large_body(exchange);
+    if (!exchange->handled)
+        run_handler(exchange);
+    if (exchange->steps) {
+        exchange->steps->answer(exchange->stream, exchange);
+        answer_for_the_silent(exchange);
+    }
+    return exchange_send(exchange);
 }
 
 /* libmicrohttpd calls this with the headers, then with each piece of the body, then once more at the end. */
@@ -196,35 +276,29 @@ static enum MHD_Result access_handler(void *cls, struct MHD_Connection *connecti
     (void)cls;
     (void)connection;
     (void)url; /* already decoded, so of no use to us */
-    (void)version;
-    if (!exchange->begun) {
-        exchange->begun = true;
-        exchange->method = method;
-        if (announces_large_body(exchange))
-            return refuse_large_body(exchange);
-        return MHD_YES;
-    }
-    if (*length > 0)
-        return take_body(exchange, bytes, length);
-    if (exchange->too_large)
-        return refuse_large_body(exchange);
-    return run_handler(exchange);
+    exchange->method = method;
+    exchange->version = version;
+    if (!exchange->begun)
+        return begin(exchange);
+    return *length > 0 ? take_body(exchange, bytes, length) : complete(exchange);
 }
 
-/* -- the server
- * ------------------------------------------------------------------------------------------------ */
+/* -- the server ------------------------------------------------------------------------------------------------- */
 
-static struct http_server *server_new(const struct http_server_options *options)
+static struct http_server *server_new(const struct http_server_options *given)
 {
     struct http_server *server = xcalloc(1, sizeof(*server));
+    struct http_server_options *options = &server->options;
     pthread_condattr_t monotonic;
 
-    server->handler = options->handler;
-    server->self = options->self;
-    server->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
-    server->idle_timeout_s = options->idle_timeout_s ? options->idle_timeout_s : DEFAULT_IDLE_TIMEOUT_S;
-    server->too_large_body = options->too_large_body;
-    server->listen_fd = -1;
+    *options = *given;
+    options->max_body = given->max_body ? given->max_body : DEFAULT_MAX_BODY;
+    options->max_connections = given->max_connections ? given->max_connections : DEFAULT_MAX_CONNECTIONS;
+    options->idle_timeout_s = given->idle_timeout_s ? given->idle_timeout_s : DEFAULT_IDLE_TIMEOUT_S;
+    options->head_timeout_ms = given->head_timeout_ms ? given->head_timeout_ms : DEFAULT_HEAD_TIMEOUT_MS;
+    options->slack_ms = given->slack_ms ? given->slack_ms : DEFAULT_SLACK_MS;
+    options->min_bytes_per_s = given->min_bytes_per_s ? given->min_bytes_per_s : DEFAULT_MIN_BYTES_PER_S;
+    server->listen_fd = server->stop_fd = -1;
     pthread_mutex_init(&server->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -233,18 +307,28 @@ static struct http_server *server_new(const struct http_server_options *options)
     return server;
 }
 
-static int start_daemon(struct http_server *server, unsigned max_connections, struct error *err)
+static int start_daemon(struct http_server *server, struct error *err)
 {
+    const struct http_server_options *options = &server->options;
+    struct MHD_OptionItem more[MAX_DAEMON_OPTIONS];
     unsigned flags =
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC;
 
+    if (options->upgrades)
+        flags |= MHD_ALLOW_UPGRADE;
+    if (options->tls) {
+        flags |= MHD_USE_TLS;
+        server_tls_options(more);
+    } else {
+        more[0] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+    }
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, access_handler, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, max_connections ? max_connections : DEFAULT_MAX_CONNECTIONS,
-        MHD_OPTION_CONNECTION_TIMEOUT, server->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MAX_HEADER_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,
-        MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, server, MHD_OPTION_NOTIFY_COMPLETED, exchange_ended,
-        server, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin,
+        server, MHD_OPTION_NOTIFY_COMPLETED, exchange_ended, server, MHD_OPTION_NOTIFY_CONNECTION,
+        connection_changed, server, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (!server->daemon)
         return error_sys(err, errno ? errno : ENOMEM, "starting the HTTP server");
     return 0;
@@ -256,9 +340,14 @@ int http_server_start(const struct http_server_options *options, struct http_ser
     SCOPED(http_server)
     struct http_server *server = server_new(options);
 
+    if (options->tls && server_tls_check(options->tls, err) < 0)
+        return -1;
+    server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->stop_fd < 0)
+        return error_sys(err, errno, "starting the HTTP server");
     if (listen_tcp(options->address, &server->listen_fd, &server->port, err) < 0 ||
-        hangup_watcher_new(&server->hangups, err) < 0 ||
-        start_daemon(server, options->max_connections, err) < 0)
+        hangup_watcher_new(&server->hangups, err) < 0 || pacer_new(&server->pacer, err) < 0 ||
+        start_daemon(server, err) < 0)
         return -1;
     *ret_server = TAKE(server);
     return 0;
@@ -275,8 +364,18 @@ static void wait_for_handlers(struct http_server *server, int64_t at_most_ms)
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 
     pthread_mutex_lock(&server->lock);
-    while (server->running > 0 && pthread_cond_timedwait(&server->all_ended, &server->lock, &until) == 0)
+    while (server->running + server->tunnels > 0 &&
+           pthread_cond_timedwait(&server->all_ended, &server->lock, &until) == 0)
         ;
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* They are told, and may not be outlived. */
+static void wait_for_tunnels(struct http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    while (server->tunnels > 0)
+        pthread_cond_wait(&server->all_ended, &server->lock);
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -288,8 +387,10 @@ void http_server_stop(struct http_server *server, int64_t grace_ms)
     (void)MHD_quiesce_daemon(server->daemon); /* gives back listen_fd, which we kept anyway */
     if (grace_ms > 0)
         wait_for_handlers(server, grace_ms);
+    (void)eventfd_write(server->stop_fd, 1); /* cannot fail: it is the first */
     hangup_tell_all(server->hangups);
     wait_for_handlers(server, LAST_ANSWERS_MS);
+    wait_for_tunnels(server);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
 }
@@ -299,87 +400,11 @@ void http_server_free(struct http_server *server)
     if (!server)
         return;
     http_server_stop(server, 0);
+    pacer_free(server->pacer);
     hangup_watcher_free(server->hangups);
+    fd_freep(&server->stop_fd);
     fd_freep(&server->listen_fd);
     pthread_cond_destroy(&server->all_ended);
     pthread_mutex_destroy(&server->lock);
     free(server);
-}
-
-/* -- what handlers see
- * ----------------------------------------------------------------------------------------- */
-
-const char *http_method(const struct http_exchange *exchange)
-{
-    return exchange->method;
-}
-
-const char *http_path(const struct http_exchange *exchange)
-{
-    return exchange->path;
-}
-
-const char *http_header_get(const struct http_exchange *exchange, const char *name)
-{
-    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
-}
-
-void http_query_each(const struct http_exchange *exchange,
-                     void (*each)(void *self, const char *name, const char *value), void *self)
-{
-    if (exchange->query)
-        form_each(exchange->query, each, self);
-}
-
-const char *http_body(const struct http_exchange *exchange, size_t *ret_length)
-{
-    *ret_length = exchange->body.length;
-    return strbuf_text(&exchange->body);
-}
-
-static int client_fd(const struct http_exchange *exchange)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    return info ? info->connect_fd : -1;
-}
-
-bool http_client_gone(const struct http_exchange *exchange)
-{
-    return hangup_told_all(exchange->server->hangups) || hangup_happened(client_fd(exchange));
-}
-
-void http_on_client_gone(struct http_exchange *exchange, void (*fn)(void *self), void *self)
-{
-    struct hangup_watcher *hangups = exchange->server->hangups;
-
-    if (exchange->hangup_number)
-        hangup_forget(hangups, exchange->hangup_number);
-    exchange->hangup_number = fn ? hangup_watch(hangups, client_fd(exchange), fn, self) : 0;
-}
-
-void http_answer(struct http_exchange *exchange, int status, const char *content_type, const char *body,
-                 size_t length)
-{
-    free(exchange->content_type);
-    free(exchange->answer);
-    exchange->status = status;
-    exchange->content_type = content_type ? xstrdup(content_type) : NULL;
-    exchange->answer = xcalloc(1, length + 1);
-    if (length)
-        memcpy(exchange->answer, body, length);
-    exchange->answer_length = length;
-}
-
-void http_answer_header(struct http_exchange *exchange, const char *name, const char *value)
-{
-    if (exchange->header_count == MAX_ANSWER_HEADERS)
-        return;
-    exchange->headers[exchange->header_count++] = (struct answer_header){xstrdup(name), xstrdup(value)};
-}
-
-int http_answer_status(const struct http_exchange *exchange)
-{
-    return exchange->status;
 }

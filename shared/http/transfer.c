@@ -26,7 +26,7 @@ void http_header_list_free(struct curl_slist **list)
     *list = NULL;
 }
 
-static void header_list_add(struct curl_slist **list, const char *line)
+void http_header_list_add(struct curl_slist **list, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(*list, line);
     if (!longer)
@@ -50,16 +50,16 @@ int http_request_headers(const struct http_request *request, struct curl_slist *
         /* "Name;" is how curl is told to send a header without a value */
         char *line = *header->value ? xasprintf("%s: %s", header->name, header->value)
                                     : xasprintf("%s;", header->name);
-        header_list_add(list, line);
+        http_header_list_add(list, line);
         explicit_bzero(line, strlen(line));
         free(line);
         has_type = has_type || strcasecmp(header->name, "content-type") == 0;
     }
     if (!has_type)
-        header_list_add(list, "Content-Type:"); /* curl would say application/x-www-form-urlencoded */
-    header_list_add(list, "Expect:"); /* no second of waiting for a 100 that many servers never send */
+        http_header_list_add(list, "Content-Type:"); /* curl would say application/x-www-form-urlencoded */
+    http_header_list_add(list, "Expect:"); /* no second of waiting for a 100 that many servers never send */
     if (request->read && !request->body && request->read_length < 0)
-        header_list_add(list, "Transfer-Encoding: chunked");
+        http_header_list_add(list, "Transfer-Encoding: chunked");
     return 0;
 }
 
