@@ -13,72 +13,12 @@
 #include "shared/base/alloc.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
-#include "snapshot-svc/model/batchsandbox.h"
-#include "snapshot-svc/reconcile/intent.h"
+#include "tests/unit/snapshot-svc/api/api_kit.h"
 #include "tests/unit/snapshot-svc/cluster/port_kit.h"
-#include "tests/unit/snapshot-svc/node/stage.h"
 
 #include <opensandbox/orchestrator/v1/orchestrator.pb-c.h>
 
 #define ORCHESTRATOR (&opensandbox__orchestrator__v1__orchestrator__descriptor)
-#define COUNTERS                                                                                             \
-    "'replicas': 1, 'allocated': 1, 'ready': 1, 'taskRunning': 0, 'taskSucceed': 0, 'taskFailed': 0,"        \
-    " 'taskPending': 0, 'taskUnknown': 0"
-
-static int setup(void **state)
-{
-    struct stage *stage = stage_new();
-
-    stage->without_node = true;
-    stage->with_door = true;
-    stage_start(stage);
-    *state = stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
-/* ---- a sandbox as the controller left it ---- */
-
-struct given {
-    const char *phase, *condition; /* NULL: none */
-    const char *pause;             /* "true", "false", or NULL: absent */
-};
-
-/* As the controller does: generation, wish and digest together. */
-static void acknowledge(struct stage *stage, const char *name)
-{
-    SCOPED(json) json_t *object = stage_get(stage, KIND_BATCH_SANDBOX, name);
-    SCOPED_BATCHSANDBOX struct batchsandbox sandbox = {0};
-    struct error err = {0};
-
-    assert_ok(batchsandbox_read(object, &sandbox, &err));
-    sandbox_acknowledge(&sandbox, &sandbox.status);
-    SCOPED(json) json_t *patch = json_pack("{s:o}", "status", batchsandbox_status_write(&sandbox.status));
-    assert_ok(
-        cluster_patch_status(stage->kit->cluster, KIND_BATCH_SANDBOX, "test", name, patch, NULL, NULL, &err));
-}
-
-static void give_sandbox(struct stage *stage, const char *name, struct given given)
-{
-    SCOPED(string)
-    char *json = xasprintf("{'metadata': {'name': '%s'}, 'spec': {'replicas': 1, 'template': {}%s%s}}", name,
-                           given.pause ? ", 'pause': " : "", given.pause ? given.pause : "");
-    SCOPED(json)
-    json_t *status = quotedf("{'status': {" COUNTERS ", 'phase': '%s', 'conditions': [%s%s%s]}}", given.phase,
-                             given.condition ? "{'type': '" : "", given.condition ? given.condition : "",
-                             given.condition ? "', 'status': 'True'}" : "");
-    struct error err = {0};
-
-    stage_create(stage, KIND_BATCH_SANDBOX, json);
-    assert_ok(cluster_patch_status(stage->kit->cluster, KIND_BATCH_SANDBOX, "test", name, status, NULL, NULL,
-                                   &err));
-    acknowledge(stage, name);
-}
 
 /* ---- the two calls ---- */
 
@@ -112,7 +52,7 @@ static const char *pause_of(struct stage *stage, const char *name, json_int_t *r
 
 static const struct row {
     const char *method;
-    struct given given;
+    struct api_given given;
     const char *refusal; /* part of its text; NULL: let in */
     int generations;     /* raised by: 1 a patch, 2 the bridge */
 } rows[] = {
@@ -145,7 +85,7 @@ static void check_row(struct stage *stage, const struct row *row, size_t index)
     struct error err = {0};
     json_int_t generation;
 
-    give_sandbox(stage, name, row->given);
+    api_give_sandbox(stage, name, row->given);
     int done = ask(stage, row->method, name, &err);
     const char *pause = pause_of(stage, name, &generation);
     if (generation != 1 + row->generations)
@@ -183,7 +123,7 @@ static void a_legacy_name_is_found(void **state)
     struct error err = {0};
     json_int_t generation;
 
-    give_sandbox(*state, "sandbox-old", (struct given){.phase = "Succeed"});
+    api_give_sandbox(*state, "sandbox-old", (struct api_given){.phase = "Succeed"});
     assert_ok(ask(*state, "PauseSandbox", "old", &err));
     assert_string_equal(pause_of(*state, "sandbox-old", &generation), "true");
 }
@@ -193,7 +133,7 @@ static void a_wish_that_nobody_has_answered_yet_is_an_operation_in_progress(void
     struct error err = {0};
     json_int_t generation;
 
-    give_sandbox(*state, "web", (struct given){.phase = "Succeed"});
+    api_give_sandbox(*state, "web", (struct api_given){.phase = "Succeed"});
     assert_ok(ask(*state, "PauseSandbox", "web", &err));
     assert_int_equal(ask(*state, "PauseSandbox", "web", &err), -1);
     assert_int_equal(err.code, ERR_PRECONDITION);
@@ -223,8 +163,8 @@ static void of_racing_callers_exactly_one_is_let_in(void **state)
     pthread_t threads[RACERS];
     int winners = 0;
 
-    give_sandbox(*state, "web",
-                 (struct given){.phase = "Succeed", .condition = "PauseFailed", .pause = "true"});
+    api_give_sandbox(*state, "web",
+                     (struct api_given){.phase = "Succeed", .condition = "PauseFailed", .pause = "true"});
     for (int i = 0; i < RACERS; i++) {
         racers[i].stage = *state;
         assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
@@ -265,10 +205,10 @@ static void a_status_write_in_between_does_not_refuse_a_wish(void **state)
     struct error err = {0};
     pthread_t thread;
 
-    give_sandbox(*state, "web", (struct given){.phase = "Succeed"});
+    api_give_sandbox(*state, "web", (struct api_given){.phase = "Succeed"});
     assert_int_equal(pthread_create(&thread, NULL, write_status, &writer), 0);
     for (int i = 0; i < 40 && err.code == ERR_NONE; i++) {
-        acknowledge(*state, "web");
+        api_acknowledge(*state, "web");
         (void)ask(*state, "PauseSandbox", "web", &err);
     }
     __atomic_store_n(&writer.stop, 1, __ATOMIC_RELEASE);
@@ -279,7 +219,7 @@ static void a_status_write_in_between_does_not_refuse_a_wish(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, api_setup, api_teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_phase_answers_as_the_contract_says),
         TEST(a_missing_sandbox_is_not_found),
