@@ -244,15 +244,63 @@ void sandbox_scene_done(struct sandbox_scene *scene)
 
 /* ---- a snapshot ---- */
 
+static int read_source(struct controller *controller, const struct snapshot_scene *scene,
+                       struct object **ret_object, struct error *err)
+{
+    return read_uncached(controller, KIND_BATCH_SANDBOX, scene->snapshot_object->ns,
+                         scene->snapshot.sandbox_name, ret_object, err);
+}
+
+static int read_pause(struct controller *controller, struct snapshot_scene *scene, struct error *err)
+{
+    SCOPED(string) char *name = name_internal_snapshot(scene->snapshot.sandbox_name);
+
+    if (read_uncached(controller, KIND_SANDBOX_SNAPSHOT, scene->snapshot_object->ns, name,
+                      &scene->pause_object, err) < 0)
+        return -1;
+    if (!scene->pause_object)
+        return 0;
+    if (sandboxsnapshot_read(scene->pause_object->json, &scene->pause, err) < 0)
+        return error_wrap(err, "SandboxSnapshot %s", name);
+    scene->seen.pause_snapshot = &scene->pause;
+    return 0;
+}
+
+static bool stands_still(const struct object *sandbox)
+{
+    const enum sandbox_phase phase = sandbox_phase_parse(json_path_string(sandbox->json, "status.phase"));
+    return phase == SANDBOX_PAUSED || phase == SANDBOX_RESUMING;
+}
+
+/* Both of one moment: the sandbox is the same before and after. ERR_CONFLICT: it is not, and is looked at again. */
+static int read_source_and_pause(struct controller *controller, struct snapshot_scene *scene,
+                                 struct error *err)
+{
+    SCOPED(object) struct object *after = NULL;
+
+    if (read_source(controller, scene, &scene->sandbox_object, err) < 0)
+        return -1;
+    if (!scene->sandbox_object || !stands_still(scene->sandbox_object))
+        return 0;
+    if (read_pause(controller, scene, err) < 0 || read_source(controller, scene, &after, err) < 0)
+        return -1;
+    if (after && after->version == scene->sandbox_object->version)
+        return 0;
+    return error_set(err, ERR_CONFLICT, "BatchSandbox %s changed while it was looked at",
+                     scene->snapshot.sandbox_name);
+}
+
 /* Absence decides about the snapshot's fate, so it is confirmed by a read that is not cached. */
 static int find_sandbox(struct controller *controller, struct snapshot_scene *scene, struct error *err)
 {
     const char *ns = scene->snapshot_object->ns, *name = scene->snapshot.sandbox_name;
 
+    if (sandboxsnapshot_depends_on_phase(&scene->snapshot))
+        return read_source_and_pause(controller, scene, err);
     scene->sandbox_object = informer_get(informer_of(controller, KIND_BATCH_SANDBOX), ns, name);
     if (scene->sandbox_object)
         return 0;
-    return read_uncached(controller, KIND_BATCH_SANDBOX, ns, name, &scene->sandbox_object, err);
+    return read_source(controller, scene, &scene->sandbox_object, err);
 }
 
 /* Without a pod a snapshot that has not begun fails; one that is captured needs none. */
@@ -369,10 +417,12 @@ int observe_snapshot(struct controller *controller, const char *ns, const char *
 void snapshot_scene_done(struct snapshot_scene *scene)
 {
     sandboxsnapshot_done(&scene->snapshot);
+    sandboxsnapshot_done(&scene->pause);
     batchsandbox_done(&scene->sandbox);
     pod_views_done(&scene->pods);
     commit_view_done(&scene->commit);
     object_list_done(&scene->pod_objects);
+    object_unref(scene->pause_object);
     object_unref(scene->sandbox_object);
     object_unref(scene->snapshot_object);
     job_scene_done(&scene->commit_job);

@@ -30,9 +30,9 @@ struct sandbox_scene {
 };
 
 struct snapshot_scene {
-    struct object *snapshot_object, *sandbox_object;
+    struct object *snapshot_object, *sandbox_object, *pause_object;
     struct object_list pod_objects;
-    struct sandboxsnapshot snapshot;
+    struct sandboxsnapshot snapshot, pause;
     struct batchsandbox sandbox;
     struct pod_views pods;
     struct commit_view commit;

@@ -45,6 +45,8 @@ struct reconcile_config {
     const char *resume_pull_secret;   /* name; NULL or "": none */
     int64_t commit_timeout_ms;        /* --commit-job-timeout */
     int64_t upload_timeout_ms;        /* --upload-timeout */
+    bool ttl_runs_while_paused;       /* --ttl-while-paused=run */
+    int64_t paused_retention_ms;      /* --paused-retention; 0: for ever */
     bool has_scheduler; /* pods may start on other nodes: resumed ones say where their files are */
     enum commit_mode commit_mode;
     struct commit_job_config job;
@@ -91,12 +93,15 @@ struct sandboxsnapshot_observed {
     const struct sandboxsnapshot *snapshot;
     /* spec.sandboxName; NULL: confirmed absent by a read that is not cached */
     const struct batchsandbox *sandbox;
+    /* "<sandbox>-pause", whoever owns it, of the same moment as the sandbox; NULL: there is none. Only looked at while
+     * sandboxsnapshot_depends_on_phase(); then neither is cached. */
+    const struct sandboxsnapshot *pause_snapshot;
     const struct pod *const *pods; /* owned by that sandbox's uid */
     size_t pod_count;
     /* Only looked at while the phase is Pending; a transient lookup error is the executor's to retry, not a state. */
     struct push_secret_check push_secret;
     const struct commit_view *commit; /* NULL is COMMIT_UNKNOWN */
-    /* Another snapshot of this sandbox that is Committing, or NULL: one commit per pod. */
+    /* Another snapshot of this sandbox that is Committing, or NULL: one commit per pod. Nobody else decides to begin one meanwhile. */
     const char *busy_with;
     bool agent_ready; /* sandboxsnapshot_source_node() has an agent */
     struct job_sighting commit_job, unpause_job;
@@ -112,5 +117,10 @@ int sandboxsnapshot_plan(const struct sandboxsnapshot_observed *seen, const stru
 const char *sandboxsnapshot_source_node(const struct sandboxsnapshot *snapshot, const struct pod *const *pods,
                                         size_t pod_count);
 
+/* Nothing has begun, and what there is to do depends on what its sandbox is doing (snapshot_reference.c). */
+bool sandboxsnapshot_depends_on_phase(const struct sandboxsnapshot *snapshot);
+
+/* Nothing has begun: this pass may decide to. */
+bool sandboxsnapshot_may_begin(const struct sandboxsnapshot *snapshot);
 /* Does the executor have to read the push Secret for this pass? */
 bool sandboxsnapshot_needs_push_secret(const struct sandboxsnapshot *snapshot);

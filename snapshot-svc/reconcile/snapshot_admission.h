@@ -1,5 +1,5 @@
 /* snapshot_admission.h - may the API ask for a public snapshot of this sandbox now?
- * Spec: contract/rest-api.md §12. Decide on a fresh read; what changes after that, the planner sees (snapshot_source.c). */
+ * Spec: contract/rest-api.md §12. Decide on a fresh read; what changes after that, the planner sees (snapshot_reference.c). */
 #pragma once
 
 #include "shared/base/error.h"

@@ -133,10 +133,22 @@ static int list_images(const struct sandboxsnapshot_observed *seen, const struct
     return fail(err, "NoContainers");
 }
 
+bool snapshot_is_of(const struct sandboxsnapshot *snapshot, const struct batchsandbox *sandbox)
+{
+    const char *uid = meta_annotation(&snapshot->meta, ANNOTATION_SOURCE_UID);
+    return !uid || (sandbox->meta.uid && strcmp(uid, sandbox->meta.uid) == 0);
+}
+
 static int check_sandbox(const struct sandboxsnapshot_observed *seen, struct error *err)
 {
-    if (seen->sandbox)
+    if (seen->sandbox && snapshot_is_of(seen->snapshot, seen->sandbox))
         return 0;
+    if (seen->sandbox) {
+        (void)error_set(err, ERR_PRECONDITION,
+                        "BatchSandbox %s is another one than the snapshot was asked of, which is gone",
+                        seen->snapshot->sandbox_name);
+        return fail(err, "BatchSandboxLookupFailed");
+    }
     (void)error_set(err, ERR_PRECONDITION, "BatchSandbox %s not found in namespace %s",
                     seen->snapshot->sandbox_name, seen->snapshot->meta.ns ? seen->snapshot->meta.ns : "");
     return fail(err, "BatchSandboxLookupFailed");

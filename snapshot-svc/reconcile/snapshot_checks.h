@@ -10,6 +10,9 @@ struct snapshot_source {
     bool internal;           /* of a pause: hold until released */
 };
 
+/* The source has the name that the snapshot says; is it that very one? */
+bool snapshot_is_of(const struct sandboxsnapshot *snapshot, const struct batchsandbox *sandbox);
+
 /* 0, or -1 with err->reason being the contract's failure reason and err->text its message. */
 int snapshot_source_find(const struct sandboxsnapshot_observed *seen, const struct reconcile_config *config,
                          struct snapshot_source *ret_source, struct error *err);

@@ -1,5 +1,5 @@
 /* snapshot_pass.h - one pass over a SandboxSnapshot: what was seen, what the status will be, what to do.
- * snapshot_plan.c leads and knows the agents, snapshot_capture.c what they have been handed over; snapshot_job.c knows the Jobs. Private to snapshot-svc/reconcile. */
+ * snapshot_plan.c leads and knows the agents, snapshot_reference.c the snapshots that need no commit, snapshot_capture.c what they have been handed over; snapshot_job.c knows the Jobs. Private to snapshot-svc/reconcile. */
 #pragma once
 
 #include <stdbool.h>
@@ -36,6 +36,12 @@ void snapshot_enter_succeeded_by_agent(struct snapshot_pass *pass);
 bool snapshot_agent_is_away(struct snapshot_pass *pass);
 /* Start or attach: the key is the same, so the agent knows which. attach: it may have been asked for before. */
 void snapshot_plan_commit(struct snapshot_pass *pass, const char *pod_name, bool hold, bool attach);
+
+void snapshot_wait(struct snapshot_pass *pass); /* Pending: for what others do with the sandbox */
+
+/* ---- of a sandbox that stands still (snapshot_reference.c) ---- */
+/* Before anything has begun. true: told; false: it is a pod that is to be committed. */
+bool reference_step(struct snapshot_pass *pass);
 
 /* ---- handed over (snapshot_capture.c) ---- */
 /* The agent says that the pod may be released, or that it has been, and the status does not yet. */

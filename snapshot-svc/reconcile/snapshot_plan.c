@@ -1,5 +1,6 @@
 /* The SandboxSnapshot planner (contract §8). Who commits is decided before anything is frozen: the node's agent, or a Job.
  *
+ *   "" / Pending -- the sandbox is paused --> Succeed (snapshot_reference.c)
  *   "" / Pending -- checks --> Committing, then ACTION_COMMIT or the Job   (one write before the side effect)
  *                         \--> Failed, with the reason of the check
  *   Committing -- the agent's outcome, or the Job's (snapshot_job.c) --> Succeed | Failed
@@ -301,12 +302,12 @@ static void choose_committer(struct snapshot_pass *pass, const struct snapshot_s
         begin_commit(pass, source, COMMITTER_JOB);
 }
 
-/* One commit per pod at a time (K21). A pause holds its pod until that is gone, and thawing it for somebody else's snapshot would lose
- * what the sandbox writes then. */
-static bool pod_is_busy(const struct snapshot_pass *pass, const struct snapshot_source *source)
+/* Its end wakes us. */
+void snapshot_wait(struct snapshot_pass *pass)
 {
-    const bool pausing = batchsandbox_phase(&pass->seen->sandbox->status) == SANDBOX_PAUSING;
-    return pass->seen->busy_with || (pausing && !source->internal);
+    sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_PENDING);
+    pass->status.start_ms = 0;
+    snapshot_write_status(pass);
 }
 
 static void pending_step(struct snapshot_pass *pass)
@@ -314,17 +315,16 @@ static void pending_step(struct snapshot_pass *pass)
     struct snapshot_source source = {0};
     struct error why = {0};
 
+    if (reference_step(pass))
+        return;
     if (snapshot_source_find(pass->seen, pass->config, &source, &why) < 0) {
         snapshot_enter_failed(pass, why.reason, why.reason, why.text);
         return;
     }
-    if (pod_is_busy(pass, &source)) { /* its end wakes us */
-        sandboxsnapshot_set_phase(&pass->status, SNAPSHOT_PENDING);
-        pass->status.start_ms = 0;
-        snapshot_write_status(pass);
-    } else if (!job_leftovers(pass)) {
+    if (pass->seen->busy_with) /* one commit per pod at a time (K21) */
+        snapshot_wait(pass);
+    else if (!job_leftovers(pass))
         choose_committer(pass, &source);
-    }
     snapshot_source_done(&source);
 }
 
@@ -545,12 +545,22 @@ const char *sandboxsnapshot_source_node(const struct sandboxsnapshot *snapshot, 
     return running ? running->node_name : NULL;
 }
 
-bool sandboxsnapshot_needs_push_secret(const struct sandboxsnapshot *snapshot)
+bool sandboxsnapshot_may_begin(const struct sandboxsnapshot *snapshot)
 {
     return !meta_is_deleting(&snapshot->meta) &&
            !snapshot_phase_is_final(sandboxsnapshot_phase(&snapshot->status)) &&
            (sandboxsnapshot_phase(&snapshot->status) != SNAPSHOT_COMMITTING ||
             snapshot->status.attempts == 0);
+}
+
+bool sandboxsnapshot_needs_push_secret(const struct sandboxsnapshot *snapshot)
+{
+    return sandboxsnapshot_may_begin(snapshot);
+}
+
+bool sandboxsnapshot_depends_on_phase(const struct sandboxsnapshot *snapshot)
+{
+    return sandboxsnapshot_may_begin(snapshot) && !is_of_a_pause(snapshot);
 }
 
 int sandboxsnapshot_plan(const struct sandboxsnapshot_observed *seen, const struct reconcile_config *config,
