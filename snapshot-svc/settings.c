@@ -7,6 +7,10 @@
 
 #include "snapshot-svc/concurrency.h"
 
+#define RETENTION_MIN_MS (60 * 1000)
+#define RETENTION_MAX_MS                                                                                     \
+    ((int64_t)87600 * 3600 * 1000) /* ten years, so that sums stay far from overflowing */
+
 #define AT(member) offsetof(struct settings, member)
 /* clang-format off */
 #define UNUSED(flag)        {flag, NULL, CONFIG_IGNORED, 0, NULL, NULL, false}
@@ -63,6 +67,10 @@ static const struct config_option options[] = {
      "kubernetes: containerd's socket on the nodes, for commit Jobs.", false},
     {"containerd-root", NULL, CONFIG_STRING, AT(containerd_root), "/var/lib/containerd",
      "kubernetes: containerd's root folder on the nodes, for commit Jobs.", false},
+    {"ttl-while-paused", NULL, CONFIG_STRING, AT(ttl_while_paused_name), "stop",
+     "The time to live of a sandbox while it is paused: stop (it goes on with what remains after the resume) or run.", false},
+    {"paused-retention", NULL, CONFIG_DURATION, AT(paused_retention_ms), "0s",
+     "A sandbox that stays paused for longer is deleted, after a warning Event; 0s keeps it for ever.", false},
     {"concurrency", NULL, CONFIG_STRING, AT(concurrency), "batchsandbox=32;pool=16",
      "Workers of each controller; sandboxsnapshot=8 unless named.", false},
     {"health-probe-bind-address", NULL, CONFIG_STRING, AT(health_address), ":8081",
@@ -127,6 +135,18 @@ static int check_commit_mode(struct settings *settings, struct error *err)
                      settings->commit_mode_name);
 }
 
+static int check_ttl(struct settings *settings, struct error *err)
+{
+    settings->ttl_runs_while_paused = strcmp(settings->ttl_while_paused_name, "run") == 0;
+    if (!settings->ttl_runs_while_paused && strcmp(settings->ttl_while_paused_name, "stop") != 0)
+        return error_set(err, ERR_INVALID, "--ttl-while-paused: want stop or run, got \"%.40s\"",
+                         settings->ttl_while_paused_name);
+    if (settings->paused_retention_ms != 0 && (settings->paused_retention_ms < RETENTION_MIN_MS ||
+                                               settings->paused_retention_ms > RETENTION_MAX_MS))
+        return error_set(err, ERR_INVALID, "--paused-retention: want 0s (for ever), or 1m to 87600h");
+    return 0;
+}
+
 static int check_range(const char *flag, int64_t value, int64_t low, int64_t high, struct error *err)
 {
     if (value < low || value > high)
@@ -181,6 +201,7 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
                          "unexpected argument \"%.80s\": snapshot-svc has flags only, see --help", argv[1]);
     if (log_configure("snapshot-svc", settings->log_level_name, settings->log_format_name, err) < 0 ||
         check_backend(settings, err) < 0 || check_commit_mode(settings, err) < 0 ||
+        check_ttl(settings, err) < 0 ||
         check_range("--kube-client-qps", settings->kube_qps, 1, 100000, err) < 0 ||
         check_range("--kube-client-burst", settings->kube_burst, 1, 100000, err) < 0 ||
         check_workers(settings, err) < 0 ||

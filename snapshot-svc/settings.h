@@ -25,6 +25,8 @@ struct settings {
     int64_t commit_timeout_ms, upload_timeout_ms, shutdown_grace_ms;
     const char *commit_mode_name, *committer_image, *containerd_socket, *containerd_root;
     struct config_list job_pull_secrets;
+    const char *ttl_while_paused_name;
+    int64_t paused_retention_ms; /* 0: for ever */
     const char *concurrency;
     const char *health_address, *metrics_address;
     const char *log_level_name, *log_format_name;
@@ -32,6 +34,7 @@ struct settings {
     /* Checked, from the texts above. */
     enum cluster_backend backend;
     enum commit_mode commit_mode;
+    bool ttl_runs_while_paused;
     unsigned sandbox_workers, snapshot_workers;
     char host_name[256]; /* default of node_name and identity */
 };

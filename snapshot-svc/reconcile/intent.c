@@ -1,9 +1,11 @@
 #include "snapshot-svc/reconcile/intent.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shared/base/alloc.h"
+#include "snapshot-svc/model/names.h"
 
 static enum intent wish_as_intent(int pause)
 {
@@ -30,6 +32,28 @@ static enum intent intent_without_memory(const struct batchsandbox *sandbox)
     return INTENT_ACK_ONLY;
 }
 
+/* Up to which generation the spec is accounted for, and its digest there. */
+struct memory {
+    int64_t generation;
+    const char *digest; /* borrowed */
+};
+
+static struct memory memory_of(const struct batchsandbox *sandbox)
+{
+    const char *digest = sandbox->status.observed_spec_digest;
+    const struct memory acknowledged = {sandbox->status.pause_observed_generation, digest ? digest : ""};
+    const char *started = meta_annotation(&sandbox->meta, ANNOTATION_TTL_STARTED);
+    char *end = NULL;
+
+    if (!started)
+        return acknowledged;
+    errno = 0;
+    const int64_t generation = strtoll(started, &end, 10);
+    if (errno != 0 || *end != ' ' || generation <= acknowledged.generation)
+        return acknowledged;
+    return (struct memory){generation, end + 1};
+}
+
 enum intent sandbox_intent(const struct batchsandbox *sandbox)
 {
     const struct batchsandbox_status *status = &sandbox->status;
@@ -42,10 +66,11 @@ enum intent sandbox_intent(const struct batchsandbox *sandbox)
         return wish_as_intent(sandbox->spec.pause);
 
     SCOPED(string) char *digest = batchsandbox_spec_digest(sandbox);
-    const char *remembered = status->observed_spec_digest ? status->observed_spec_digest : "";
-    /* The generation rose, and all the rest is as it was: pause went away and came back (true, null, true).
-     */
-    return strcmp(digest, remembered) == 0 ? wish_as_intent(sandbox->spec.pause) : INTENT_ACK_ONLY;
+    const struct memory memory = memory_of(sandbox);
+    if (strcmp(digest, memory.digest) != 0 || sandbox->meta.generation == memory.generation)
+        return INTENT_ACK_ONLY;
+    /* The generation rose, and all the rest is as it was: pause went away and came back (true, null, true). */
+    return wish_as_intent(sandbox->spec.pause);
 }
 
 void sandbox_acknowledge(const struct batchsandbox *sandbox, struct batchsandbox_status *status)

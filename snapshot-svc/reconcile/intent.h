@@ -2,7 +2,8 @@
  *
  * generation also rises for renewals, template edits and our own writes, so it cannot tell. What was in
  * spec.pause and in the rest of the spec at the last ACK is remembered in the status (observedPause,
- * observedSpecDigest) and compared. Spec: contract/controller-behaviour.md §4, "What counts as a real edge of
+ * observedSpecDigest) and compared. When the controller itself moved the expiry (ANNOTATION_TTL_STARTED), what it left there counts
+ * as remembered until the next ACK: otherwise a wish that comes right behind would look like a part of that change. Spec: contract/controller-behaviour.md §4, "What counts as a real edge of
  * intent". */
 #pragma once
 

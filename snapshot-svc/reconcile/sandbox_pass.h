@@ -4,7 +4,9 @@
  *
  * Order of the plan: `before`, the one status write, its Events, `after`, the endpoints annotation. Only one
  * write of a pass carries the sandbox's resourceVersion: a step that patches the sandbox itself sets
- * `hold_status`, and the status follows in the pass that its own patch wakes. Private to
+ * `hold_status`, and the status follows in the pass that its own patch wakes. The clock's writes (sandbox_ttl.h) come last: STOP rides
+ * in a patch that is made anyway, most often the one that numbers the pause, so that no pause has a write more for it; what
+ * finds no place waits for the pass that this one's write wakes. Private to
  * snapshot-svc/reconcile. */
 #pragma once
 
@@ -15,6 +17,7 @@
 #include "snapshot-svc/reconcile/intent.h"
 #include "snapshot-svc/reconcile/planners.h"
 #include "snapshot-svc/reconcile/pod_health.h"
+#include "snapshot-svc/reconcile/sandbox_ttl.h"
 
 /* Of the object called "<bs>-pause". */
 enum snapshot_standing {
@@ -37,6 +40,8 @@ struct sandbox_pass {
     enum snapshot_standing standing;
     enum snapshot_phase snapshot_phase; /* NONE unless OURS */
     bool snapshot_deleting;
+    struct ttl_decision ttl; /* neither is an end any more */
+    struct retention_decision retention;
 
     struct batchsandbox_status status; /* to be written */
     struct plan before, events, after;

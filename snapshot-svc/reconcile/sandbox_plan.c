@@ -26,16 +26,27 @@ static enum snapshot_standing standing_of(const struct batchsandbox *sandbox,
     return former ? SNAPSHOT_FORMER : SNAPSHOT_FOREIGN;
 }
 
-static int pass_init(struct sandbox_pass *pass, const struct batchsandbox_observed *seen,
-                     const struct reconcile_config *config, int64_t now_ms, struct error *err)
+/* What the sandbox alone says. */
+static void pass_init(struct sandbox_pass *pass, const struct batchsandbox_observed *seen,
+                      const struct reconcile_config *config, int64_t now_ms)
 {
     const struct batchsandbox *sandbox = seen->sandbox;
 
     *pass = (struct sandbox_pass){.seen = seen, .config = config, .sandbox = sandbox, .now_ms = now_ms};
-    if (pod_health_read(seen->pods, seen->pod_count, &pass->health, err) < 0)
-        return error_wrap(err, "BatchSandbox %s", sandbox->meta.name);
     pass->phase = batchsandbox_phase(&sandbox->status);
     pass->intent = sandbox_intent(sandbox);
+    pass->ttl = ttl_decide(sandbox, pass->intent, config, now_ms);
+    pass->retention = retention_decide(sandbox, pass->intent, config, now_ms);
+}
+
+/* What its pods and its snapshot add. */
+static int pass_look_around(struct sandbox_pass *pass, struct error *err)
+{
+    const struct batchsandbox_observed *seen = pass->seen;
+    const struct batchsandbox *sandbox = pass->sandbox;
+
+    if (pod_health_read(seen->pods, seen->pod_count, &pass->health, err) < 0)
+        return error_wrap(err, "BatchSandbox %s", sandbox->meta.name);
     pass->standing = standing_of(sandbox, seen->snapshot);
     if (pass->standing == SNAPSHOT_OURS)
         pass->snapshot_phase = sandboxsnapshot_phase(&seen->snapshot->status);
@@ -180,6 +191,46 @@ static void tell_about_pods(struct sandbox_pass *pass)
     }
 }
 
+/* ---- how long it lives ---- */
+
+/* The write of this pass that carries the sandbox's resourceVersion, or NULL. */
+static struct action *own_write(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        struct action *action = &plan->actions[i];
+        if (action->kind == KIND_BATCH_SANDBOX && action->resource_version)
+            return action;
+    }
+    return NULL;
+}
+
+static void plan_clock(struct sandbox_pass *pass, struct plan *plan)
+{
+    SCOPED(json) json_t *patch = ttl_patch(pass->sandbox, &pass->ttl, pass->now_ms);
+    struct action *write = own_write(plan);
+
+    if (pass->ttl.requeue_at_ms)
+        plan_requeue_at(plan, pass->ttl.requeue_at_ms);
+    if (!patch)
+        return;
+    if (!write)
+        act_patch(plan, pass_sandbox(pass), TAKE(patch));
+    else if (write->type == ACTION_PATCH && pass->ttl.move != TTL_START)
+        json_object_update_recursive(write->body, patch);
+}
+
+/* Told before it is noted that it was: rather twice than never. */
+static void plan_retention(struct sandbox_pass *pass, struct plan *plan)
+{
+    if (pass->retention.requeue_at_ms)
+        plan_requeue_at(plan, pass->retention.requeue_at_ms);
+    if (pass->retention.move != RETENTION_WARN || own_write(plan))
+        return;
+    SCOPED(string) char *message = retention_message(&pass->retention);
+    act_event(plan, pass_sandbox(pass), true, "PausedRetention", message);
+    act_patch(plan, pass_sandbox(pass), retention_patch(&pass->retention));
+}
+
 static void compose(struct sandbox_pass *pass, struct plan *plan)
 {
     plan_append(plan, &pass->before);
@@ -189,23 +240,16 @@ static void compose(struct sandbox_pass *pass, struct plan *plan)
         act_status(plan, pass_sandbox(pass), before, batchsandbox_status_write(&pass->status));
     }
     plan_append(plan, &pass->events);
+    plan_clock(pass, plan);
+    plan_retention(pass, plan);
     plan_append(plan, &pass->after);
     plan_endpoints(pass, plan);
 }
 
-/* true: the sandbox is on its way out, nothing else matters. */
-static bool plan_expiry(const struct batchsandbox *sandbox, int64_t now_ms, struct plan *plan)
+/* Deleted under its resourceVersion: an old copy may not know of the wish, the renewal or the resume that keeps it. */
+static bool is_over(const struct sandbox_pass *pass)
 {
-    struct object_ref self = {KIND_BATCH_SANDBOX, &sandbox->meta};
-
-    if (sandbox->spec.expire_time_ms == 0)
-        return false;
-    if (sandbox->spec.expire_time_ms > now_ms) {
-        plan_requeue_at(plan, sandbox->spec.expire_time_ms);
-        return false;
-    }
-    act_delete(plan, self, -1);
-    return true;
+    return pass->ttl.move == TTL_EXPIRE || pass->retention.move == RETENTION_DELETE;
 }
 
 int batchsandbox_plan(const struct batchsandbox_observed *seen, const struct reconcile_config *config,
@@ -218,10 +262,12 @@ int batchsandbox_plan(const struct batchsandbox_observed *seen, const struct rec
         plan_deletion(seen->sandbox, plan);
         return 0;
     }
-    if (plan_expiry(seen->sandbox, now_unix_ms, plan))
+    pass_init(&pass, seen, config, now_unix_ms);
+    if (is_over(&pass)) {
+        act_delete_version(plan, pass_sandbox(&pass));
         return 0;
-
-    int done = pass_init(&pass, seen, config, now_unix_ms, err);
+    }
+    int done = pass_look_around(&pass, err);
     if (done == 0) {
         count_pods(&pass);
         take_step(&pass);

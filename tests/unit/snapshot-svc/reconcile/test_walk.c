@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
 
 enum { WALKS = 500, STEPS = 300 };
 
@@ -135,6 +136,19 @@ static const char *user_wishes(struct walk *walk)
     return pause == PAUSE_TRUE ? "user: pause" : "user: resume";
 }
 
+/* Some come too late, when the time to live is not stopped. */
+static void user_renews(struct walk *walk)
+{
+    char expires[RFC3339_SIZE];
+    const int64_t near_s = walk->world.now_ms / 1000 + 900;
+
+    if (chance(walk, 20))
+        user_edits(&walk->world, "expireTime", json_string(rfc3339_format(near_s, expires)));
+    else
+        user_edits(&walk->world, "expireTime",
+                   json_string(chance(walk, 50) ? "2098-01-01T00:00:00Z" : "2099-01-01T00:00:00Z"));
+}
+
 static const char *user_acts(struct walk *walk)
 {
     struct world *world = &walk->world;
@@ -146,8 +160,7 @@ static const char *user_acts(struct walk *walk)
         user_pauses(world, PAUSE_ABSENT);
         return "user: pause=null";
     case 1:
-        user_edits(world, "expireTime",
-                   json_string(chance(walk, 50) ? "2098-01-01T00:00:00Z" : "2099-01-01T00:00:00Z"));
+        user_renews(walk);
         return "user: renewal";
     case 2:
     case 3:
@@ -380,6 +393,8 @@ static void faults_stop(struct walk *walk)
     struct world *world = &walk->world;
 
     world->agent_ready = true;
+    if (world->now.sandbox && !is_deleting(world->now.sandbox))
+        user_edits(world, "expireTime", json_string("2099-06-01T00:00:00Z"));
     settle(walk);
     world->now_ms +=
         3 * world->config.commit_timeout_ms; /* what nobody came back for is thawed by its agent */

@@ -395,18 +395,34 @@ static const json_t *container_state(const json_t *pod)
     return json_object_get(json_array_get(json_path(pod, "status.containerStatuses"), 0), "state");
 }
 
+/* Its time to live ends no sandbox that its user has paused, or asked to be. */
+static void check_expiry_law(struct world *world, const json_t *sandbox)
+{
+    const bool steady = strcmp(phase_of(sandbox), "Succeed") == 0 ||
+                        strcmp(phase_of(sandbox), "Failed") == 0 ||
+                        strcmp(phase_of(sandbox), "Pending") == 0 || !*phase_of(sandbox);
+
+    if (!world->config.ttl_runs_while_paused && world->config.paused_retention_ms == 0 && !steady)
+        law_broken(world, "a paused sandbox does not lose to its time to live");
+}
+
 static bool execute_delete(struct world *world, const struct action *action)
 {
     json_t *object = find_object(world, action->kind, action->name);
 
     if (!object || strcmp(text_at(object, "metadata.uid"), action->uid ? action->uid : "") != 0)
         return true;
+    if (action->resource_version &&
+        strcmp(action->resource_version, text_at(object, "metadata.resourceVersion")) != 0)
+        return false;
     if (action->kind == KIND_POD)
         check_pod_law(world, object);
     if (action->kind == KIND_SANDBOX_SNAPSHOT)
         check_snapshot_law(world, object);
-    if (action->kind == KIND_BATCH_SANDBOX)
+    if (action->kind == KIND_BATCH_SANDBOX) {
+        check_expiry_law(world, object);
         world->sandbox_was_deleted = true;
+    }
     const bool forgets = action->kind == KIND_POD && is_deleting(object) && action->grace_s == 0;
     if (forgets && !json_path(container_state(object), "terminated"))
         law_broken(world, "a pod's object goes after its containers");
