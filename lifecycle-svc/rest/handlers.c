@@ -170,25 +170,9 @@ int rest_not_supported(struct rest_call *call, struct error *err)
                   call->match.route->method, call->match.route->pattern);
 }
 
-int rest_no_snapshots(struct rest_call *call, struct error *err)
-{
-    return refuse(
-        err, CODE_SNAPSHOT_NOT_IMPLEMENTED,
-        "%s %s: public snapshots are not supported by this version of the server; pause and resume keep a "
-        "sandbox's files",
-        call->match.route->method, call->match.route->pattern);
-}
-
 int rest_no_pools(struct rest_call *call, struct error *err)
 {
     return refuse(err, CODE_POOL_NOT_SUPPORTED,
                   "%s %s: pools are not supported by this version of the server", call->match.route->method,
                   call->match.route->pattern);
-}
-
-int rest_no_diagnostics(struct rest_call *call, struct error *err)
-{
-    return refuse(err, CODE_DIAGNOSTICS_NOT_IMPLEMENTED,
-                  "%s %s: diagnostics are not supported by this version of the server; see stasisctl logs",
-                  call->match.route->method, call->match.route->pattern);
 }

@@ -38,8 +38,7 @@ int param_read_bool(const char *name, const char *text, bool *ret_value, struct 
     return refuse(err, CODE_INVALID_PARAMETER, "%s: want true or false", name);
 }
 
-static int read_bounded(const char *name, const char *text, int64_t max, int64_t *ret_value,
-                        struct error *err)
+int param_read_bounded(const char *name, const char *text, int64_t max, int64_t *ret_value, struct error *err)
 {
     int64_t value;
 
@@ -55,9 +54,9 @@ static int read_bounded(const char *name, const char *text, int64_t max, int64_t
 int list_query_read_pair(struct list_query *query, const char *name, const char *value, struct error *err)
 {
     if (strcmp(name, "page") == 0)
-        return read_bounded(name, value, INT32_MAX, &query->page, err);
+        return param_read_bounded(name, value, INT32_MAX, &query->page, err);
     if (strcmp(name, "pageSize") == 0)
-        return read_bounded(name, value, LIST_MAX_PAGE_SIZE, &query->page_size, err);
+        return param_read_bounded(name, value, LIST_MAX_PAGE_SIZE, &query->page_size, err);
     if (strcmp(name, "metadata") == 0)
         return list_query_read_metadata(query, value, err);
     if (strcmp(name, "state") == 0)

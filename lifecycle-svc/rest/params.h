@@ -12,6 +12,10 @@
 /* A whole decimal number, with or without a sign. ERR_INVALID: "<name>: want a whole number". */
 int param_read_int(const char *name, const char *text, int64_t *ret_value, struct error *err);
 
+/* A whole number from 1 to max. ERR_INVALID. */
+int param_read_bounded(const char *name, const char *text, int64_t max, int64_t *ret_value,
+                       struct error *err);
+
 /* true/false/1/0/yes/no/on/off in any case. ERR_INVALID. */
 int param_read_bool(const char *name, const char *text, bool *ret_value, struct error *err);
 

@@ -1,31 +1,16 @@
 #include "lifecycle-svc/rest/sandbox_json.h"
 
+#include "lifecycle-svc/rest/json_put.h"
 #include "lifecycle-svc/rest/rest_call.h"
-#include "shared/base/clock.h"
-
-static void put_text(json_t *object, const char *key, const char *text)
-{
-    if (text)
-        (void)json_object_set_new(object, key, json_clean(text));
-}
-
-/* Kubernetes' times are whole seconds and stay so; our own clock's have milliseconds. */
-static void put_time(json_t *object, const char *key, int64_t unix_ms)
-{
-    char text[RFC3339_SIZE];
-
-    put_text(object, key,
-             unix_ms % 1000 ? rfc3339_format_ms(unix_ms, text) : rfc3339_format(unix_ms / 1000, text));
-}
 
 static json_t *status_json(const struct sandbox_status *status)
 {
     json_t *object = json_object();
 
-    put_text(object, "state", sandbox_state_name(status->state));
-    put_text(object, "reason", status->reason);
-    put_text(object, "message", status->message);
-    put_time(object, "lastTransitionAt", status->last_transition_unix_ms);
+    json_put_text(object, "state", sandbox_state_name(status->state));
+    json_put_text(object, "reason", status->reason);
+    json_put_text(object, "message", status->message);
+    json_put_time(object, "lastTransitionAt", status->last_transition_unix_ms);
     return object;
 }
 
@@ -43,7 +28,7 @@ static json_t *map_json(const struct json_map *map)
     json_t *object = json_object();
 
     for (size_t i = 0; i < map->count; i++)
-        put_text(object, map->pairs[i].key, map->pairs[i].value);
+        json_put_text(object, map->pairs[i].key, map->pairs[i].value);
     return object;
 }
 
@@ -51,24 +36,24 @@ json_t *sandbox_json(const struct sandbox_view *view)
 {
     json_t *object = json_object();
 
-    put_text(object, "id", view->id);
+    json_put_text(object, "id", view->id);
     (void)json_object_set_new(object, "status", status_json(&view->status));
-    put_time(object, "createdAt", view->created_unix_ms);
+    json_put_time(object, "createdAt", view->created_unix_ms);
     if (view->expires_unix_ms)
-        put_time(object, "expiresAt", view->expires_unix_ms);
+        json_put_time(object, "expiresAt", view->expires_unix_ms);
     if (view->image_uri) {
         json_t *image = json_object();
-        put_text(image, "uri", view->image_uri);
+        json_put_text(image, "uri", view->image_uri);
         (void)json_object_set_new(object, "image", image);
     }
-    put_text(object, "snapshotId", view->snapshot_id);
+    json_put_text(object, "snapshotId", view->snapshot_id);
     (void)json_object_set_new(object, "entrypoint", words_json(&view->entrypoint));
     if (view->metadata.count)
         (void)json_object_set_new(object, "metadata", map_json(&view->metadata));
     if (view->os) {
         json_t *platform = json_object();
-        put_text(platform, "os", view->os);
-        put_text(platform, "arch", view->arch);
+        json_put_text(platform, "os", view->os);
+        json_put_text(platform, "arch", view->arch);
         (void)json_object_set_new(object, "platform", platform);
     }
     return object;
@@ -80,8 +65,5 @@ json_t *sandbox_page_json(const struct sandbox_page *page)
 
     for (size_t i = 0; i < page->page.count; i++)
         (void)json_array_append_new(items, sandbox_json(&page->items[i]));
-    return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:b}}", "items", items, "pagination", "page",
-                     (json_int_t)page->page.page, "pageSize", (json_int_t)page->page.page_size, "totalItems",
-                     (json_int_t)page->page.total_items, "totalPages", (json_int_t)page->page.total_pages,
-                     "hasNextPage", page->page.has_next);
+    return json_pack("{s:o, s:o}", "items", items, "pagination", pagination_json(&page->page));
 }

@@ -40,7 +40,7 @@ static int check_id(const char *id, struct error *err)
 
 /* -- create ---------------------------------------------------------------------------------------------------- */
 
-static int check_name(const char *name, struct error *err)
+int snapshot_check_name(const char *name, struct error *err)
 {
     if (name && !*name)
         return refuse(err, CODE_INVALID_PARAMETER, "name: want at least one character");
@@ -78,7 +78,7 @@ int snapshot_create(const struct sandbox_service *service, const char *sandbox_i
     SCOPED(orch_snapshot) orch_snapshot *snapshot = NULL;
     char id[UUID_SIZE];
 
-    if (check_name(name, err) < 0 || sandbox_check_id(sandbox_id, err) < 0)
+    if (snapshot_check_name(name, err) < 0 || sandbox_check_id(sandbox_id, err) < 0)
         return -1;
     choose_id(caller, id);
     request.id = id;

@@ -9,10 +9,12 @@
 #include "lifecycle-svc/sandbox/snapshot_view.h"
 
 enum { SNAPSHOT_MAX_NAME = 1024 }; /* bytes */
+/* NULL is fine. ERR_INVALID (SANDBOX::INVALID_PARAMETER): empty, or too long. */
+int snapshot_check_name(const char *name, struct error *err);
 
 /* Answers at once: Creating, or Ready when the source is paused. name NULL: none. caller->request_id makes it safe to
- * repeat; with another source or name, a used one is ERR_INVALID (SANDBOX::INVALID_PARAMETER), and so is a name that is
- * empty or too long. ERR_NOT_FOUND (KUBERNETES::SANDBOX_NOT_FOUND), ERR_PRECONDITION (SNAPSHOT::INVALID_SOURCE_STATE),
+ * repeat; with another source or name, a used one is ERR_INVALID (SANDBOX::INVALID_PARAMETER).
+ * ERR_NOT_FOUND (KUBERNETES::SANDBOX_NOT_FOUND), ERR_PRECONDITION (SNAPSHOT::INVALID_SOURCE_STATE),
  * ERR_UNSUPPORTED (SNAPSHOT::NOT_IMPLEMENTED): this runtime cannot. */
 int snapshot_create(const struct sandbox_service *service, const char *sandbox_id, const char *name,
                     const struct sandbox_caller *caller, struct snapshot_view *ret_view, struct error *err);
