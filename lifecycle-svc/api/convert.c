@@ -8,15 +8,7 @@
 typedef Opensandbox__Lifecycle__V1__Sandbox__MetadataEntry metadata_entry;
 typedef Opensandbox__Lifecycle__V1__SnapshotImage api_image;
 
-/* protobuf-c initialises by assignment; this is that, for memory of ours. */
-#define NEW_MESSAGE(memory, type, init)                                                                      \
-    ({                                                                                                       \
-        type *new_ = memory_take(memory, sizeof(type));                                                      \
-        init(new_);                                                                                          \
-        new_;                                                                                                \
-    })
-
-static Google__Protobuf__Timestamp *time_to_api(int64_t unix_ms, struct memory *memory)
+Google__Protobuf__Timestamp *time_to_api(int64_t unix_ms, struct memory *memory)
 {
     Google__Protobuf__Timestamp *time =
         NEW_MESSAGE(memory, Google__Protobuf__Timestamp, google__protobuf__timestamp__init);
@@ -84,6 +76,19 @@ static int32_t clamp(int64_t number)
     return number > INT32_MAX ? INT32_MAX : (int32_t)number;
 }
 
+Opensandbox__Lifecycle__V1__Pagination *pagination_to_api(const struct page *page, struct memory *memory)
+{
+    Opensandbox__Lifecycle__V1__Pagination *out = NEW_MESSAGE(memory, Opensandbox__Lifecycle__V1__Pagination,
+                                                              opensandbox__lifecycle__v1__pagination__init);
+
+    out->page = clamp(page->page);
+    out->page_size = clamp(page->page_size);
+    out->total_items = clamp(page->total_items);
+    out->total_pages = clamp(page->total_pages);
+    out->has_next_page = page->has_next;
+    return out;
+}
+
 void page_to_api(const struct sandbox_page *page, struct memory *memory, api_list *out)
 {
     out->items = memory_take(memory, (page->page.count + 1) * sizeof(*out->items));
@@ -92,13 +97,7 @@ void page_to_api(const struct sandbox_page *page, struct memory *memory, api_lis
         sandbox_to_api(&page->items[i], memory, item);
         out->items[out->n_items++] = item;
     }
-    out->pagination = NEW_MESSAGE(memory, Opensandbox__Lifecycle__V1__Pagination,
-                                  opensandbox__lifecycle__v1__pagination__init);
-    out->pagination->page = clamp(page->page.page);
-    out->pagination->page_size = clamp(page->page.page_size);
-    out->pagination->total_items = clamp(page->page.total_items);
-    out->pagination->total_pages = clamp(page->page.total_pages);
-    out->pagination->has_next_page = page->page.has_next;
+    out->pagination = pagination_to_api(&page->page, memory);
 }
 
 static void progress_to_api(const Opensandbox__Orchestrator__V1__SnapshotProgress *in, struct memory *memory,
@@ -197,15 +196,22 @@ void create_from_api(const api_create *in, struct create_request *out)
     COPY_MAP(in, extensions, &out->extensions);
 }
 
+int page_from_api(int32_t page, int32_t page_size, int64_t *ret_page, int64_t *ret_page_size, struct error *err)
+{
+    if (page < 0)
+        return refuse(err, CODE_INVALID_PARAMETER, "page: want at least 1, got %d", page);
+    if (page_size < 0 || page_size > LIST_MAX_PAGE_SIZE)
+        return refuse(err, CODE_INVALID_PARAMETER, "page_size: want 1 to %d, got %d", LIST_MAX_PAGE_SIZE,
+                      page_size);
+    *ret_page = page ? page : 1;
+    *ret_page_size = page_size ? page_size : LIST_DEFAULT_PAGE_SIZE;
+    return 0;
+}
+
 int list_query_from_api(const api_list_request *in, struct list_query *out, struct error *err)
 {
-    if (in->page < 0)
-        return refuse(err, CODE_INVALID_PARAMETER, "page: want at least 1, got %d", in->page);
-    if (in->page_size < 0 || in->page_size > LIST_MAX_PAGE_SIZE)
-        return refuse(err, CODE_INVALID_PARAMETER, "page_size: want 1 to %d, got %d", LIST_MAX_PAGE_SIZE,
-                      in->page_size);
-    out->page = in->page ? in->page : 1;
-    out->page_size = in->page_size ? in->page_size : LIST_DEFAULT_PAGE_SIZE;
+    if (page_from_api(in->page, in->page_size, &out->page, &out->page_size, err) < 0)
+        return -1;
     for (size_t i = 0; i < in->n_states; i++)
         json_strings_add(&out->states, in->states[i]);
     COPY_MAP(in, metadata, &out->metadata);

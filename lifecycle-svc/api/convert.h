@@ -11,6 +11,9 @@ typedef Opensandbox__Lifecycle__V1__CreateSandboxRequest api_create;
 typedef Opensandbox__Lifecycle__V1__ListSandboxesRequest api_list_request;
 typedef Opensandbox__Lifecycle__V1__ListSandboxesResponse api_list;
 
+Google__Protobuf__Timestamp *time_to_api(int64_t unix_ms, struct memory *memory);
+Opensandbox__Lifecycle__V1__Pagination *pagination_to_api(const struct page *page, struct memory *memory);
+
 /* `out` is initialised; everything it gets lives in `memory`. */
 void sandbox_to_api(const struct sandbox_view *view, struct memory *memory, api_sandbox *out);
 void page_to_api(const struct sandbox_page *page, struct memory *memory, api_list *out);
@@ -19,5 +22,7 @@ void event_to_api(const orch_sandbox *sandbox, struct memory *memory, api_event 
 
 /* Copies into the zeroed structs; the caller settles and checks. */
 void create_from_api(const api_create *in, struct create_request *out);
+/* 0 is the default of each. ERR_INVALID (SANDBOX::INVALID_PARAMETER): out of bounds. */
+int page_from_api(int32_t page, int32_t page_size, int64_t *ret_page, int64_t *ret_page_size, struct error *err);
 /* ERR_INVALID (SANDBOX::INVALID_PARAMETER): page or page_size out of bounds. */
 int list_query_from_api(const api_list_request *in, struct list_query *out, struct error *err);

@@ -16,3 +16,11 @@ void *memory_take(struct memory *memory, size_t size); /* zeroed */
 char *memory_text(struct memory *memory, const char *text);
 void memory_reset(struct memory *memory);
 #define SCOPED_MEMORY __attribute__((cleanup(memory_reset)))
+
+/* protobuf-c initialises by assignment; this is that, for memory of ours. */
+#define NEW_MESSAGE(memory, type, init)                                                                      \
+    ({                                                                                                       \
+        type *new_ = memory_take(memory, sizeof(type));                                                      \
+        init(new_);                                                                                          \
+        new_;                                                                                                \
+    })
