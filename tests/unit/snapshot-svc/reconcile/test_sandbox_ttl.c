@@ -1,4 +1,5 @@
-/* How long a sandbox lives: the clock of its time to live, and the limit for paused ones (sandbox_ttl.h). */
+/* How long a sandbox lives: stories of the clock of its time to live and of the limit for paused ones, and the law of the clock. Each
+ * decision alone is a row of test_ttl_table.c. */
 #include "world.h"
 
 #include <setjmp.h>
@@ -12,7 +13,6 @@
 #include "shared/base/clock.h"
 #include "shared/json/json.h"
 #include "snapshot-svc/model/names.h"
-#include "snapshot-svc/reconcile/sandbox_ttl.h"
 
 #define SANDBOX    (world->now.sandbox)
 #define SECONDS(n) ((int64_t)(n)*1000)
@@ -110,76 +110,6 @@ static void is_resumed(struct world *world)
     user_pauses(world, PAUSE_FALSE);
     comes_to_rest(world);
     assert_string_equal(phase_of(SANDBOX), "Succeed");
-}
-
-/* ---- the table ---- */
-
-enum { NOW = 1000, PAST = 900, FUTURE = 1100 }; /* seconds */
-
-static const struct {
-    const char *what, *phase;
-    enum intent intent;
-    bool runs, pooled;
-    int expires_s;       /* 0: never */
-    const char *stopped; /* NULL: no annotation */
-    enum ttl_move move;
-    int becomes_s; /* START */
-} rows[] = {
-    // clang-format off
-    {"it runs",                      "Succeed",  INTENT_NONE,     false, false, FUTURE, NULL, TTL_STAY, 0},
-    {"its time is over",             "Succeed",  INTENT_NONE,     false, false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"its time is over now",         "Succeed",  INTENT_NONE,     false, false, NOW,    NULL, TTL_EXPIRE, 0},
-    {"Pending expires",              "Pending",  INTENT_NONE,     false, false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"Failed expires",               "Failed",   INTENT_NONE,     false, false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"without a status",             "",         INTENT_NONE,     false, false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"of a later version",           "Dancing",  INTENT_NONE,     false, false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"an edit is no wish",           "Succeed",  INTENT_ACK_ONLY, false, false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"it has no expiry",             "Succeed",  INTENT_NONE,     false, false, 0,      NULL, TTL_STAY, 0},
-    {"nor has a paused one",         "Paused",   INTENT_NONE,     false, false, 0,      NULL, TTL_STAY, 0},
-    {"nor has it any more",          "Paused",   INTENT_NONE,     false, false, 0,      "1970-01-01T00:15:00Z", TTL_FORGET, 0},
-    {"a pause is wished",            "Succeed",  INTENT_PAUSE,    false, false, FUTURE, NULL, TTL_STOP, 0},
-    {"a pause is wished in time",    "Succeed",  INTENT_PAUSE,    false, false, PAST,   NULL, TTL_STOP, 0},
-    {"Pausing",                      "Pausing",  INTENT_NONE,     false, false, PAST,   NULL, TTL_STOP, 0},
-    {"Paused by an older version",   "Paused",   INTENT_NONE,     false, false, PAST,   NULL, TTL_STOP, 0},
-    {"Resuming",                     "Resuming", INTENT_NONE,     false, false, PAST,   NULL, TTL_STOP, 0},
-    {"it stands still",              "Paused",   INTENT_NONE,     false, false, PAST,   "1970-01-01T00:15:00.5Z", TTL_STAY, 0},
-    {"a resume is wished",           "Paused",   INTENT_RESUME,   false, false, PAST,   "1970-01-01T00:15:00Z", TTL_STAY, 0},
-    {"nobody can read it",           "Paused",   INTENT_NONE,     false, false, PAST,   "yesterday", TTL_STOP, 0},
-    {"before there was time",        "Paused",   INTENT_NONE,     false, false, PAST,   "0001-01-01T00:00:00Z", TTL_STOP, 0},
-    {"it goes on",                   "Succeed",  INTENT_NONE,     false, false, PAST,   "1970-01-01T00:15:00Z", TTL_START, 1000},
-    {"in whole seconds, rounded up", "Succeed",  INTENT_NONE,     false, false, PAST,   "1970-01-01T00:16:30.500Z", TTL_START, 910},
-    {"it goes on in Failed",         "Failed",   INTENT_NONE,     false, false, PAST,   "1970-01-01T00:15:00Z", TTL_START, 1000},
-    {"it goes on in Pending",        "Pending",  INTENT_NONE,     false, false, PAST,   "1970-01-01T00:15:00Z", TTL_START, 1000},
-    {"a clock that goes backwards",  "Succeed",  INTENT_NONE,     false, false, PAST,   "1970-01-01T01:00:00Z", TTL_START, 900},
-    {"unreadable is now",            "Succeed",  INTENT_NONE,     false, false, PAST,   "yesterday", TTL_START, 900},
-    {"a wish is answered first",     "Succeed",  INTENT_RESUME,   false, false, PAST,   "1970-01-01T00:15:00Z", TTL_STAY, 0},
-    {"run: it expires paused",       "Paused",   INTENT_NONE,     true,  false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"run: and under a wish",        "Succeed",  INTENT_PAUSE,    true,  false, PAST,   NULL, TTL_EXPIRE, 0},
-    {"run: what was left is paid",   "Paused",   INTENT_NONE,     true,  false, PAST,   "1970-01-01T00:15:00Z", TTL_START, 1000},
-    {"run: after the wish",          "Succeed",  INTENT_PAUSE,    true,  false, PAST,   "1970-01-01T00:15:00Z", TTL_STAY, 0},
-    {"nobody pauses a pooled one",   "Pending",  INTENT_PAUSE,    false, true,  PAST,   NULL, TTL_EXPIRE, 0},
-    // clang-format on
-};
-
-static void the_clock_follows_its_table(void **state)
-{
-    const struct reconcile_config run = {.ttl_runs_while_paused = true}, stop = {0};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct json_pair pair = {.key = (char *)ANNOTATION_TTL_STOPPED_AT, .value = (char *)rows[i].stopped};
-        const struct batchsandbox sandbox = {
-            .meta = {.annotations = {.pairs = &pair, .count = rows[i].stopped ? 1 : 0}},
-            .spec = {.expire_time_ms = SECONDS(rows[i].expires_s), .pool_ref = rows[i].pooled ? "p" : NULL},
-            .status = {.phase_name = (char *)rows[i].phase}};
-        const struct ttl_decision found =
-            ttl_decide(&sandbox, rows[i].intent, rows[i].runs ? &run : &stop, SECONDS(NOW));
-        if (found.move != rows[i].move || found.expire_time_ms != SECONDS(rows[i].becomes_s))
-            fail_msg("%s: want move %d to %d, got %d to %lld", rows[i].what, (int)rows[i].move,
-                     rows[i].becomes_s, (int)found.move, (long long)found.expire_time_ms / 1000);
-        const bool waits = rows[i].expires_s == FUTURE && rows[i].move == TTL_STAY;
-        assert_int_equal(found.requeue_at_ms, waits ? SECONDS(FUTURE) : 0);
-    }
 }
 
 /* ---- stories ---- */
@@ -529,7 +459,7 @@ static void check_account(struct world *world, const struct account *account, ui
 
 static void the_time_to_live_is_the_time_it_runs(void **state)
 {
-    enum { WALKS = 150, STEPS = 80 };
+    enum { WALKS = 40, STEPS = 60 };
     unsigned ends = 0;
 
     (void)state;
@@ -601,16 +531,6 @@ static void a_sandbox_that_stays_paused_is_warned_of_once_then_deleted(void **st
     assert_string_equal(pass_sandbox_once(world), "delete(demo)");
     assert_int_equal(warnings(world), 1);
     done(world);
-}
-
-static void the_warning_says_when_and_what_to_do(void **state)
-{
-    const struct retention_decision decision = {.paused_since_ms = 0, .ends_at_ms = SECONDS(86400)};
-    SCOPED(string) char *message = retention_message(&decision);
-
-    (void)state;
-    assert_string_equal(message, "paused since 1970-01-01T00:00:00Z: it is deleted at 1970-01-02T00:00:00Z "
-                                 "(--paused-retention); resume it before then to keep it");
 }
 
 static void by_default_a_paused_sandbox_is_kept_for_ever(void **state)
@@ -687,7 +607,6 @@ static void the_retention_does_not_need_an_expiry_and_stands_beside_one(void **s
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_clock_follows_its_table),
         cmocka_unit_test(a_running_sandbox_goes_when_its_time_is_over),
         cmocka_unit_test(a_sandbox_that_nobody_understands_still_expires),
         cmocka_unit_test(a_pause_stops_the_clock_without_a_write_more),
@@ -705,7 +624,6 @@ int main(void)
         cmocka_unit_test(with_run_a_paused_sandbox_expires_after_what_once_stood_still_is_paid),
         cmocka_unit_test(the_time_to_live_is_the_time_it_runs),
         cmocka_unit_test(a_sandbox_that_stays_paused_is_warned_of_once_then_deleted),
-        cmocka_unit_test(the_warning_says_when_and_what_to_do),
         cmocka_unit_test(by_default_a_paused_sandbox_is_kept_for_ever),
         cmocka_unit_test(nobody_is_deleted_without_a_warning_in_time),
         cmocka_unit_test(a_resume_wins_over_the_retention),

@@ -102,6 +102,20 @@ static void the_commit_timeout_counts_whole_seconds(void **state)
     assert_int_equal(settings.commit_timeout_ms, 2000);
 }
 
+static void what_is_paused_is_kept_unless_told_otherwise(void **state)
+{
+    struct settings settings;
+    struct error err = {0};
+
+    (void)state;
+    assert_ok(load("", &settings, &err), &err);
+    assert_false(settings.ttl_runs_while_paused);
+    assert_int_equal(settings.paused_retention_ms, 0);
+    assert_ok(load("--ttl-while-paused=run --paused-retention=720h", &settings, &err), &err);
+    assert_true(settings.ttl_runs_while_paused);
+    assert_int_equal(settings.paused_retention_ms, (int64_t)720 * 3600 * 1000);
+}
+
 static void bad_flags_are_refused_and_named(void **state)
 {
     static const struct {
@@ -114,6 +128,9 @@ static void bad_flags_are_refused_and_named(void **state)
         {"--commit-job-timeout=0s", "--commit-job-timeout", ERR_INVALID},
         {"--commit-job-timeout=25h", "--commit-job-timeout", ERR_INVALID},
         {"--upload-timeout=0s", "--upload-timeout", ERR_INVALID},
+        {"--ttl-while-paused=halt", "--ttl-while-paused: want stop or run", ERR_INVALID},
+        {"--paused-retention=59s", "--paused-retention: want 0s (for ever), or 1m to", ERR_INVALID},
+        {"--paused-retention=87601h", "--paused-retention", ERR_INVALID},
         {"--concurrency=batchsandbox", "--concurrency", ERR_INVALID},
         {"--log-level=loud", "--log-level", ERR_INVALID},
         {"--log-format=xml", "--log-format", ERR_INVALID},
@@ -182,6 +199,7 @@ int main(void)
         cmocka_unit_test(every_flag_of_the_contract_is_accepted),
         cmocka_unit_test(commit_jobs_may_pull_with_several_secrets),
         cmocka_unit_test(the_commit_timeout_counts_whole_seconds),
+        cmocka_unit_test(what_is_paused_is_kept_unless_told_otherwise),
         cmocka_unit_test(bad_flags_are_refused_and_named),
         cmocka_unit_test(concurrency_names_controllers_and_keeps_the_others),
         cmocka_unit_test(nonsense_concurrency_changes_nothing),
