@@ -171,6 +171,34 @@ static char *given(const char *text)
             json_map_set(out, (in)->member[i_]->key, (in)->member[i_]->value);                               \
     } while (0)
 
+static void claim_from_api(const Opensandbox__Lifecycle__V1__ClaimVolume *in, struct volume_claim *out)
+{
+    out->name = xstrdup(in->claim_name);
+    out->create_if_absent = !in->must_exist;
+    out->storage_class = given(in->storage_class);
+    out->storage = given(in->storage);
+    for (size_t i = 0; i < in->n_access_modes; i++)
+        json_strings_add(&out->access_modes, in->access_modes[i]);
+}
+
+static void volumes_from_api(const api_create *in, struct json_list *out)
+{
+    struct volume *volumes = xcalloc(in->n_volumes, sizeof(*volumes));
+
+    for (size_t i = 0; i < in->n_volumes; i++) {
+        const Opensandbox__Lifecycle__V1__Volume *volume = in->volumes[i];
+        volumes[i].name = xstrdup(volume->name);
+        volumes[i].mount_path = xstrdup(volume->mount_path);
+        volumes[i].sub_path = given(volume->sub_path);
+        volumes[i].read_only = volume->read_only;
+        if (volume->source_case == OPENSANDBOX__LIFECYCLE__V1__VOLUME__SOURCE_HOST)
+            volumes[i].host_path = xstrdup(volume->host->path);
+        if (volume->source_case == OPENSANDBOX__LIFECYCLE__V1__VOLUME__SOURCE_CLAIM)
+            claim_from_api(volume->claim, &volumes[i].claim);
+    }
+    *out = (struct json_list){volumes, in->n_volumes};
+}
+
 void create_from_api(const api_create *in, struct create_request *out)
 {
     if (in->image) {
@@ -190,13 +218,42 @@ void create_from_api(const api_create *in, struct create_request *out)
         out->platform.os = xstrdup(in->platform->os);
         out->platform.arch = xstrdup(in->platform->arch);
     }
+    out->snapshot_id = given(in->snapshot_id);
+    volumes_from_api(in, &out->volumes);
     COPY_MAP(in, resource_limits, &out->resource_limits);
+    COPY_MAP(in, resource_requests, &out->resource_requests);
     COPY_MAP(in, env, &out->env);
     COPY_MAP(in, metadata, &out->metadata);
     COPY_MAP(in, extensions, &out->extensions);
 }
 
-int page_from_api(int32_t page, int32_t page_size, int64_t *ret_page, int64_t *ret_page_size, struct error *err)
+int metadata_from_api(const api_metadata_patch *in, struct json_map *out, struct error *err)
+{
+    COPY_MAP(in, set, out);
+    for (size_t i = 0; i < in->n_remove; i++) {
+        if (json_map_get(out, in->remove[i]))
+            return refuse(err, CODE_INVALID_PARAMETER, "remove: \"%.80s\" is set in the same request",
+                          in->remove[i]);
+        json_map_set(out, in->remove[i], NULL);
+    }
+    return 0;
+}
+
+int time_from_api(const Google__Protobuf__Timestamp *in, const char *member, int64_t *ret_unix_ms,
+                  struct error *err)
+{
+    static const int64_t first_s = -62135596800, last_s = 253402300799; /* the years 0001 to 9999 */
+
+    if (!in)
+        return refuse(err, CODE_INVALID_PARAMETER, "%s: required", member);
+    if (in->seconds < first_s || in->seconds > last_s || in->nanos < 0 || in->nanos > 999999999)
+        return refuse(err, CODE_INVALID_PARAMETER, "%s: want a time of the years 0001 to 9999", member);
+    *ret_unix_ms = in->seconds * 1000 + in->nanos / 1000000;
+    return 0;
+}
+
+int page_from_api(int32_t page, int32_t page_size, int64_t *ret_page, int64_t *ret_page_size,
+                  struct error *err)
 {
     if (page < 0)
         return refuse(err, CODE_INVALID_PARAMETER, "page: want at least 1, got %d", page);

@@ -8,6 +8,7 @@
 typedef Opensandbox__Lifecycle__V1__Sandbox api_sandbox;
 typedef Opensandbox__Lifecycle__V1__SandboxEvent api_event;
 typedef Opensandbox__Lifecycle__V1__CreateSandboxRequest api_create;
+typedef Opensandbox__Lifecycle__V1__PatchMetadataRequest api_metadata_patch;
 typedef Opensandbox__Lifecycle__V1__ListSandboxesRequest api_list_request;
 typedef Opensandbox__Lifecycle__V1__ListSandboxesResponse api_list;
 
@@ -22,7 +23,13 @@ void event_to_api(const orch_sandbox *sandbox, struct memory *memory, api_event 
 
 /* Copies into the zeroed structs; the caller settles and checks. */
 void create_from_api(const api_create *in, struct create_request *out);
+/* What is to be removed has no value (NULL). ERR_INVALID (SANDBOX::INVALID_PARAMETER): set and removed at once. */
+int metadata_from_api(const api_metadata_patch *in, struct json_map *out, struct error *err);
+/* ERR_INVALID (SANDBOX::INVALID_PARAMETER): missing (`member` names it), or not of the years 0001 to 9999. */
+int time_from_api(const Google__Protobuf__Timestamp *in, const char *member, int64_t *ret_unix_ms,
+                  struct error *err);
 /* 0 is the default of each. ERR_INVALID (SANDBOX::INVALID_PARAMETER): out of bounds. */
-int page_from_api(int32_t page, int32_t page_size, int64_t *ret_page, int64_t *ret_page_size, struct error *err);
+int page_from_api(int32_t page, int32_t page_size, int64_t *ret_page, int64_t *ret_page_size,
+                  struct error *err);
 /* ERR_INVALID (SANDBOX::INVALID_PARAMETER): page or page_size out of bounds. */
 int list_query_from_api(const api_list_request *in, struct list_query *out, struct error *err);

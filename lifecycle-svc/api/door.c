@@ -37,6 +37,9 @@ void api_door_add(struct rpc_server *server, struct api_door *door)
         {.name = "DeleteSandbox", .unary = api_delete_sandbox},
         {.name = "PauseSandbox", .unary = api_pause_sandbox},
         {.name = "ResumeSandbox", .unary = api_resume_sandbox},
+        {.name = "RenewSandbox", .unary = api_renew_sandbox},
+        {.name = "PatchMetadata", .unary = api_patch_metadata},
+        {.name = "GetEndpoint", .unary = api_get_endpoint},
         {.name = "CreateSnapshot", .unary = api_create_snapshot},
         {.name = "GetSnapshot", .unary = api_get_snapshot},
         {.name = "ListSnapshots", .unary = api_list_snapshots},
@@ -49,6 +52,7 @@ void api_door_add(struct rpc_server *server, struct api_door *door)
     };
 
     rpc_server_add(server, &opensandbox__lifecycle__v1__lifecycle__descriptor, methods, door);
+    rpc_health_set(server, opensandbox__lifecycle__v1__lifecycle__descriptor.name, true);
 }
 
 void api_door_observe(void *self, const struct rpc_call *call, const struct error *err, int64_t elapsed_ms)

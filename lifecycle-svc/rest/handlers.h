@@ -11,6 +11,8 @@ rest_fn rest_health, rest_create_sandbox, rest_list_sandboxes, rest_get_sandbox,
     rest_pause_sandbox, rest_resume_sandbox, rest_get_endpoint, rest_take_event;
 rest_fn rest_not_supported, rest_no_pools;
 
+/* edits.c */
+rest_fn rest_renew_sandbox, rest_patch_metadata;
 /* snapshots.c */
 rest_fn rest_create_snapshot, rest_list_snapshots, rest_get_snapshot, rest_delete_snapshot;
 /* diagnostics.c */

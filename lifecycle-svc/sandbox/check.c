@@ -29,16 +29,14 @@ static int check_renewal(const struct create_request *request, struct error *err
     return 0;
 }
 
-/* What the next versions bring; until then the answer is a clear no. */
-static int check_source(const struct create_request *request, struct error *err)
+int create_request_check_mode(const struct create_request *request, struct error *err)
 {
+    if (check_renewal(request, err) < 0)
+        return -1;
     if (create_request_pool(request))
-        return refuse(err, CODE_POOL_NOT_SUPPORTED,
-                      "extensions.poolRef: this server has no pools; create the sandbox from an image");
-    if (request->snapshot_id)
-        return refuse(err, CODE_SNAPSHOT_NOT_IMPLEMENTED,
-                      "snapshotId: this server cannot create from a public snapshot; pause and resume keep a "
-                      "sandbox's files, or create from an image");
+        return refuse(
+            err, CODE_POOL_NOT_SUPPORTED,
+            "extensions.poolRef: this server has no pools; create the sandbox from an image or a snapshot");
     return 0;
 }
 
@@ -89,12 +87,6 @@ static int check_out_of_guide(const struct create_request *request, struct error
     if (json_object_size(request->network_policy) > 0)
         return refuse(err, CODE_INVALID_PARAMETER,
                       "networkPolicy: egress policy is not configured on this server");
-    if (request->image.auth.username)
-        return refuse(
-            err, CODE_INVALID_PARAMETER,
-            "image.auth: credentials per sandbox are not supported by this version; give the nodes access "
-            "to the registry, and name the pull secret for resumed images with snapshot-svc's "
-            "--resume-pull-secret");
     return 0;
 }
 
@@ -120,12 +112,13 @@ static int check_resources(const struct json_map *resources, const char *member,
 int create_request_check(const struct create_request *request, const struct check_settings *settings,
                          int64_t now_ms, struct error *err)
 {
-    if (check_renewal(request, err) < 0 || check_source(request, err) < 0 ||
-        check_entrypoint(request, err) < 0 || metadata_check(&request->metadata, err) < 0 ||
+    if (check_entrypoint(request, err) < 0 || metadata_check(&request->metadata, err) < 0 ||
         check_platform(request, err) < 0 ||
         check_timeout(request, settings->max_timeout_s, now_ms, err) < 0 ||
         check_out_of_guide(request, err) < 0 ||
         volumes_check(&request->volumes, settings->host_paths, err) < 0 ||
+        sandbox_template_check_platform(settings->template, request->platform.os, request->platform.arch,
+                                        err) < 0 ||
         check_resources(&request->resource_limits, "resourceLimits", err) < 0 ||
         check_resources(&request->resource_requests, "resourceRequests", err) < 0)
         return -1;

@@ -1,4 +1,7 @@
-/* create.c - from a request to a usable sandbox, or to nothing at all. */
+/* create.c - from a request to a usable sandbox, or to nothing at all.
+ *
+ * With a request id, every try of the request means the same object: the first one makes it, later ones find it and wait
+ * beside it. Only the try that made an object deletes it when it fails; the others see it leave, and make the next. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,77 +9,47 @@
 #include "lifecycle-svc/sandbox/contract_code.h"
 #include "lifecycle-svc/sandbox/follow.h"
 #include "lifecycle-svc/sandbox/orchestrator_error.h"
+#include "lifecycle-svc/sandbox/request_id.h"
 #include "lifecycle-svc/sandbox/service.h"
+#include "lifecycle-svc/sandbox/snapshots.h"
+#include "lifecycle-svc/sandbox/submit.h"
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 #include "shared/base/ids.h"
 #include "shared/log/log.h"
 
-typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest orch_create;
-typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest__LabelsEntry label_entry;
-typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest__AnnotationsEntry annotation_entry;
+struct creation {
+    const struct sandbox_service *service;
+    const struct create_request *request;
+    const struct sandbox_caller *caller;
+    int64_t until_ms; /* monotonic */
+    char id[UUID_SIZE];
+    char *uid; /* of the object that we wait for */
 
-/* What the wait found. */
-struct outcome {
+    /* What the wait found. */
     struct sandbox_view view;
     enum sandbox_state last_state; /* for the text of a wait that ran out */
-    bool refused;                  /* the error is ours, code and all */
+    bool ours;                     /* this call made the object */
+    bool leaving;                  /* somebody deletes it, or did */
+    bool refused;                  /* the error has its code already */
 };
 
-static void add_labels(orch_create *create, const struct json_map *labels)
+enum { AGAIN = 1 }; /* a step's answer: the object of an earlier try has left, so there is room for ours */
+
+static int64_t ms_left(const struct creation *creation)
 {
-    create->labels = xcalloc(labels->count, sizeof(*create->labels));
-    for (size_t i = 0; i < labels->count; i++) {
-        label_entry *entry = xcalloc(1, sizeof(*entry));
-        opensandbox__orchestrator__v1__create_sandbox_request__labels_entry__init(entry);
-        entry->key = labels->pairs[i].key;
-        entry->value = labels->pairs[i].value;
-        create->labels[create->n_labels++] = entry;
-    }
+    int64_t left = creation->until_ms - clock_monotonic_ms();
+
+    return left > 0 ? left : 0;
 }
 
-static void add_annotations(orch_create *create, const struct json_map *annotations)
+static void replace(char **text, const char *by)
 {
-    create->annotations = xcalloc(annotations->count + 1, sizeof(*create->annotations));
-    for (size_t i = 0; i < annotations->count; i++) {
-        annotation_entry *entry = xcalloc(1, sizeof(*entry));
-        opensandbox__orchestrator__v1__create_sandbox_request__annotations_entry__init(entry);
-        entry->key = annotations->pairs[i].key;
-        entry->value = annotations->pairs[i].value;
-        create->annotations[create->n_annotations++] = entry;
-    }
+    free(*text);
+    *text = by ? xstrdup(by) : NULL;
 }
 
-/* The texts are the manifest's; only the lists are ours. */
-static void create_message_done(orch_create *create)
-{
-    for (size_t i = 0; i < create->n_labels; i++)
-        free(create->labels[i]);
-    for (size_t i = 0; i < create->n_annotations; i++)
-        free(create->annotations[i]);
-    free(create->labels);
-    free(create->annotations);
-}
-
-static int submit(const struct sandbox_service *service, const char *id, const struct manifest *manifest,
-                  struct error *err)
-{
-    orch_create create = OPENSANDBOX__ORCHESTRATOR__V1__CREATE_SANDBOX_REQUEST__INIT;
-    orch_sandbox *created = NULL;
-
-    create.name = (char *)id;
-    create.expire_time_unix_ms = manifest->expire_time_unix_ms;
-    create.template_json = manifest->template_json;
-    add_labels(&create, &manifest->labels);
-    add_annotations(&create, &manifest->annotations);
-    int sent =
-        rpc_unary(service->orchestrator, ORCHESTRATOR, "CreateSandbox", &create.base, &created, NULL, err);
-    create_message_done(&create);
-    if (sent < 0)
-        return orchestrator_error(err, id);
-    protobuf_c_message_free_unpacked(&created->base, NULL);
-    return 0;
-}
+/* -- waiting --------------------------------------------------------------------------------------------------- */
 
 static int failed(const orch_sandbox *sandbox, struct error *err)
 {
@@ -88,72 +61,150 @@ static int failed(const orch_sandbox *sandbox, struct error *err)
     return refused;
 }
 
+static int take_if_reachable(struct creation *creation, const orch_sandbox *sandbox)
+{
+    char *address = sandbox_address_of(sandbox);
+
+    if (!address)
+        return 0; /* SDKs ask for the endpoint at once, so running is not enough */
+    free(address);
+    sandbox_view_of(sandbox, &creation->view);
+    return 1;
+}
+
 static int look_if_usable(void *self, const orch_sandbox *sandbox, struct error *err)
 {
-    struct outcome *outcome = self;
-    char *address = NULL;
+    struct creation *creation = self;
 
-    outcome->last_state = sandbox_state_of(sandbox);
-    switch (outcome->last_state) {
+    if (strcmp(sandbox->uid, creation->uid) != 0)
+        creation->ours = false; /* ours has left, and a rival try has made another one */
+    creation->last_state = sandbox_state_of(sandbox);
+    switch (creation->last_state) {
     case STATE_RUNNING:
     case STATE_ALLOCATED:
-        address = sandbox_address_of(sandbox);
-        if (!address)
-            return 0; /* SDKs ask for the endpoint at once, so running is not enough */
-        free(address);
-        sandbox_view_of(sandbox, &outcome->view);
-        return 1;
+        return take_if_reachable(creation, sandbox);
     case STATE_FAILED:
-        outcome->refused = true;
+        creation->refused = true;
         return failed(sandbox, err);
     case STATE_STOPPING:
-        outcome->refused = true;
+        creation->leaving = creation->refused = true;
         return refuse(err, CODE_POD_FAILED, "Sandbox was deleted while it was being created");
-    case STATE_PENDING:
     case STATE_PAUSING:
     case STATE_PAUSED:
     case STATE_RESUMING:
+        if (creation->ours)
+            return 0;
+        sandbox_view_of(sandbox, &creation->view); /* it was usable once: that is what this request wanted */
+        return 1;
+    case STATE_PENDING:
     case STATE_MAX:
         break;
     }
     return 0;
 }
 
-static int wait_until_usable(const struct sandbox_service *service, const char *id,
-                             const struct sandbox_caller *caller, struct outcome *outcome, struct error *err)
+static int wait_until_usable(struct creation *creation, struct error *err)
 {
-    if (sandbox_follow(service, id, caller, service->create_timeout_ms, look_if_usable, outcome, err) == 0)
+    if (sandbox_follow(creation->service, creation->id, creation->caller, ms_left(creation), look_if_usable,
+                       creation, err) == 0)
         return 0;
-    if (!outcome->refused && err->code == ERR_TIMEOUT)
+    if (creation->refused)
+        return -1;
+    if (err->code == ERR_TIMEOUT)
         return refuse(err, CODE_POD_READY_TIMEOUT, "Sandbox was not ready within %" PRId64 " s: it is %s",
-                      service->create_timeout_ms / 1000,
-                      outcome->last_state == STATE_RUNNING ? "Running without an address"
-                                                           : sandbox_state_name(outcome->last_state));
-    if (!outcome->refused && err->code == ERR_NOT_FOUND)
+                      creation->service->create_timeout_ms / 1000,
+                      creation->last_state == STATE_RUNNING ? "Running without an address"
+                                                            : sandbox_state_name(creation->last_state));
+    if (err->code == ERR_NOT_FOUND) {
+        creation->leaving = true;
         return refuse(err, CODE_POD_FAILED, "Sandbox was deleted while it was being created");
-    return outcome->refused ? -1 : orchestrator_error(err, id);
+    }
+    return orchestrator_error(err, creation->id);
 }
 
+/* Ends at once when a rival try of this request was quicker, and there is a new one. */
+static int look_if_replaced(void *self, const orch_sandbox *sandbox, struct error *err)
+{
+    (void)self;
+    (void)err; /* no state is an error here */
+    return !sandbox->deleting;
+}
+
+static int wait_until_gone(const struct creation *creation, struct error *err)
+{
+    if (sandbox_follow(creation->service, creation->id, creation->caller, ms_left(creation), look_if_replaced,
+                       NULL, err) == 0 ||
+        err->code == ERR_NOT_FOUND)
+        return AGAIN;
+    if (err->code == ERR_TIMEOUT)
+        return refuse(err, CODE_POD_READY_TIMEOUT,
+                      "Sandbox was not ready within %" PRId64
+                      " s: the one of an earlier try of this request is still being deleted",
+                      creation->service->create_timeout_ms / 1000);
+    return orchestrator_error(err, creation->id);
+}
+
+/* -- one try --------------------------------------------------------------------------------------------------- */
+
 /* Nobody knows the id of a sandbox whose create failed, so nobody else would delete it. */
-static void abandon(const struct sandbox_service *service, const char *id)
+static void abandon(const struct creation *creation)
 {
     struct error err = {0};
 
-    if (sandbox_delete(service, id, &err) < 0 && err.code != ERR_NOT_FOUND)
+    if (sandbox_delete(creation->service, creation->id, &err) < 0 && err.code != ERR_NOT_FOUND)
         log_failure(LOG_WARN, "a failed create may have left its sandbox behind", &err,
-                    log_str("sandbox", id));
+                    log_str("sandbox", creation->id));
 }
 
-static void replace(char **text, const char *by)
+static int submit_error(const struct creation *creation, struct error *err)
 {
-    free(*text);
-    *text = by ? xstrdup(by) : NULL;
+    if (err->code != ERR_EXISTS || !creation->caller->request_id)
+        return orchestrator_error(err, creation->id);
+    if (strcmp(err->reason, REQUEST_MISMATCH) == 0)
+        return refuse(err, CODE_INVALID_PARAMETER,
+                      "X-Request-ID was used by a different create; use a new one");
+    return wait_until_gone(creation, err);
 }
 
-/* The answer repeats what was asked for; only the status and the platform come from the object. */
-static void echo_request(const struct create_request *request, int64_t accepted_ms, struct sandbox_view *view)
+/* 0: there is an object to wait for; AGAIN; -1. */
+static int submit(struct creation *creation, const struct submission *submission, struct error *err)
 {
-    view->created_unix_ms = accepted_ms;
+    orch_sandbox *sandbox = NULL;
+
+    if (submit_sandbox(creation->service, submission, &sandbox, err) < 0) {
+        int outcome = submit_error(creation, err);
+        if (outcome < 0 && err->code == ERR_UNAVAILABLE && !submission->request_id)
+            abandon(
+                creation); /* perhaps only the answer was lost; with a request id, the next try finds it */
+        return outcome;
+    }
+    creation->ours = !sandbox->existed;
+    replace(&creation->uid, sandbox->uid);
+    protobuf_c_message_free_unpacked(&sandbox->base, NULL);
+    return 0;
+}
+
+static int try_once(struct creation *creation, const struct submission *submission, struct error *err)
+{
+    int submitted = submit(creation, submission, err);
+
+    if (submitted != 0)
+        return submitted;
+    creation->leaving = creation->refused = false;
+    if (wait_until_usable(creation, err) == 0)
+        return 0;
+    if (creation->leaving)
+        return creation->ours ? -1 : wait_until_gone(creation, err);
+    if (creation->ours)
+        abandon(creation);
+    return -1;
+}
+
+/* -- the whole ------------------------------------------------------------------------------------------------- */
+
+/* The answer repeats what was asked for; only the status, the times and the platform come from the object. */
+static void echo_request(const struct create_request *request, struct sandbox_view *view)
+{
     replace(&view->image_uri, NULL);
     replace(&view->snapshot_id, NULL);
     json_strings_free(&view->entrypoint);
@@ -170,28 +221,73 @@ static void echo_request(const struct create_request *request, int64_t accepted_
         view->status.state = STATE_RUNNING; /* Allocated is no published state */
 }
 
+static void name_it(struct creation *creation)
+{
+    if (creation->caller->request_id)
+        request_uuid("create", creation->caller->request_id, creation->id);
+    else
+        uuid_v4(creation->id);
+}
+
+/* `restore` is empty when the sandbox comes from an image. */
+static int create_from(struct creation *creation, const struct snapshot_restore *restore, int64_t now_ms,
+                       struct error *err)
+{
+    const struct create_request *request = creation->request;
+    char fingerprint[FINGERPRINT_SIZE];
+    SCOPED_MANIFEST struct manifest manifest = {0};
+    SCOPED_DOCKER_CONFIG struct docker_config auth = {0};
+    SCOPED(string) char *auth_secret = NULL;
+    int outcome;
+
+    name_it(creation);
+    request_fingerprint(request, fingerprint);
+    if (request->image.auth.username) {
+        docker_config_of(&request->image, &auth);
+        auth_secret = image_auth_secret_name(creation->id);
+    }
+    const struct manifest_subject subject = {.id = creation->id,
+                                             .image = restore->image ? restore->image : request->image.uri,
+                                             .pull_secret = auth_secret ? auth_secret : restore->pull_secret};
+    manifest_build(request, &subject, &creation->service->manifest, now_ms, &manifest);
+    const struct submission submission = {.id = creation->id,
+                                          .request = request,
+                                          .manifest = &manifest,
+                                          .auth_secret = auth_secret,
+                                          .auth = &auth,
+                                          .request_id = creation->caller->request_id,
+                                          .fingerprint = fingerprint};
+    while ((outcome = try_once(creation, &submission, err)) == AGAIN)
+        error_clear(err);
+    return outcome;
+}
+
 int sandbox_create(const struct sandbox_service *service, const struct create_request *request,
                    const struct sandbox_caller *caller, struct sandbox_view *ret_view, struct error *err)
 {
     int64_t now_ms = clock_realtime_ms();
-    char id[UUID_SIZE];
-    SCOPED_MANIFEST struct manifest manifest = {0};
-    struct outcome outcome = {.last_state = STATE_PENDING};
+    int64_t patience_ms =
+        caller->ms_left < service->create_timeout_ms ? caller->ms_left : service->create_timeout_ms;
+    struct creation creation = {.service = service,
+                                .request = request,
+                                .caller = caller,
+                                .until_ms = clock_monotonic_ms() + patience_ms,
+                                .last_state = STATE_PENDING};
+    SCOPED_SNAPSHOT_RESTORE struct snapshot_restore restore = {0};
 
+    if (create_request_check_mode(request, err) < 0)
+        return -1;
+    if (request->snapshot_id && snapshot_find_restore(service, request->snapshot_id, &restore, err) < 0)
+        return -1;
     if (create_request_check(request, &service->check, now_ms, err) < 0)
         return -1;
-    uuid_v4(id);
-    manifest_build(request, &service->manifest, id, now_ms, &manifest);
-    if (submit(service, id, &manifest, err) < 0) {
-        if (err->code == ERR_UNAVAILABLE)
-            abandon(service, id); /* perhaps only the answer was lost */
+    int created = create_from(&creation, &restore, now_ms, err);
+    free(creation.uid);
+    if (created < 0)
         return -1;
-    }
-    if (wait_until_usable(service, id, caller, &outcome, err) < 0) {
-        abandon(service, id);
-        return -1;
-    }
-    echo_request(request, now_ms, &outcome.view);
-    *ret_view = outcome.view;
+    echo_request(request, &creation.view);
+    if (creation.ours)
+        creation.view.created_unix_ms = now_ms;
+    *ret_view = creation.view;
     return 0;
 }

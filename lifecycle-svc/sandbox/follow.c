@@ -134,8 +134,10 @@ static int follow_until(const struct sandbox_service *service, const char *name,
     for (;;) {
         int outcome = open_and_read(service, name, follow, look, self, err);
 
-        if (outcome > 0)
+        if (outcome > 0) {
+            error_clear(err); /* of a stream before this one */
             return 0;
+        }
         if (outcome < 0 && err->code != ERR_UNAVAILABLE && err->code != ERR_CANCELLED)
             return -1;
         if (check_caller(follow, err) < 0)

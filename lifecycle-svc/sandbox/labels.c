@@ -88,6 +88,8 @@ int metadata_check(const struct json_map *metadata, struct error *err)
     for (size_t i = 0; i < metadata->count; i++) {
         const char *key = metadata->pairs[i].key, *value = metadata->pairs[i].value;
 
+        if (!value)
+            continue;
         if (check_key(key, err) < 0)
             return -1;
         if (*value && !is_name(value, strlen(value)))

@@ -7,7 +7,8 @@
 
 #define RESERVED_LABEL_PREFIX "opensandbox.io/"
 
-/* ERR_INVALID (SANDBOX::INVALID_METADATA_LABEL) names the first pair that breaks a rule, and the rule. */
+/* Pairs without a value (NULL: to be removed) are not looked at.
+ * ERR_INVALID (SANDBOX::INVALID_METADATA_LABEL) names the first pair that breaks a rule, and the rule. */
 int metadata_check(const struct json_map *metadata, struct error *err);
 
 /* "[a-z0-9]([-a-z0-9]*[a-z0-9])?" of at most max characters: names of volumes, claims and pools. */

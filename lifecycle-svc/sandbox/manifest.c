@@ -5,6 +5,7 @@
 
 #include "lifecycle-svc/sandbox/volumes.h"
 #include "shared/base/alloc.h"
+#include "shared/json/secret.h"
 
 #define BIN_FOLDER "/opt/opensandbox"
 #define BOOTSTRAP  BIN_FOLDER "/bootstrap.sh"
@@ -36,6 +37,8 @@ static void add_labels(struct json_map *labels, const struct create_request *req
     json_map_set(labels, LABEL_ID, id);
     if (request->timeout_s == 0)
         json_map_set(labels, "opensandbox.io/manual-cleanup", "true");
+    if (request->snapshot_id)
+        json_map_set(labels, LABEL_SNAPSHOT_ID, request->snapshot_id);
     for (size_t i = 0; i < request->metadata.count; i++)
         json_map_set(labels, request->metadata.pairs[i].key, request->metadata.pairs[i].value);
 }
@@ -129,6 +132,16 @@ static json_t *bin_mount(void)
     return json_pack("{s:s, s:s}", "name", INTERNAL_VOLUME, "mountPath", BIN_FOLDER);
 }
 
+const char *manifest_volume_name(const struct json_list *volumes, size_t at)
+{
+    const struct volume *items = volumes->items;
+
+    for (size_t i = 0; items[at].claim.name && i < at; i++)
+        if (items[i].claim.name && strcmp(items[i].claim.name, items[at].claim.name) == 0)
+            return items[i].name;
+    return items[at].name;
+}
+
 static json_t *mounts_of(const struct create_request *request, bool with_execd)
 {
     const struct volume *volumes = request->volumes.items;
@@ -137,13 +150,22 @@ static json_t *mounts_of(const struct create_request *request, bool with_execd)
     if (with_execd)
         (void)json_array_append_new(mounts, bin_mount());
     for (size_t i = 0; i < request->volumes.count; i++) {
-        json_t *mount = json_pack("{s:s, s:s, s:b}", "name", volumes[i].name, "mountPath",
-                                  volumes[i].mount_path, "readOnly", volumes[i].read_only);
+        json_t *mount = json_pack("{s:s, s:s, s:b}", "name", manifest_volume_name(&request->volumes, i),
+                                  "mountPath", volumes[i].mount_path, "readOnly", volumes[i].read_only);
         if (volumes[i].sub_path && *volumes[i].sub_path)
             put(mount, "subPath", volumes[i].sub_path);
         (void)json_array_append_new(mounts, mount);
     }
     return mounts;
+}
+
+static json_t *volume_of(const struct volume *volume)
+{
+    if (volume->claim.name)
+        return json_pack("{s:s, s:{s:s}}", "name", volume->name, "persistentVolumeClaim", "claimName",
+                         volume->claim.name);
+    return json_pack("{s:s, s:{s:s, s:s}}", "name", volume->name, "hostPath", "path", volume->host_path,
+                     "type", "DirectoryOrCreate");
 }
 
 static json_t *volumes_of(const struct create_request *request, bool with_execd)
@@ -154,9 +176,8 @@ static json_t *volumes_of(const struct create_request *request, bool with_execd)
     if (with_execd)
         (void)json_array_append_new(volumes, json_pack("{s:s, s:{}}", "name", INTERNAL_VOLUME, "emptyDir"));
     for (size_t i = 0; i < request->volumes.count; i++)
-        (void)json_array_append_new(volumes,
-                                    json_pack("{s:s, s:{s:s, s:s}}", "name", items[i].name, "hostPath",
-                                              "path", items[i].host_path, "type", "DirectoryOrCreate"));
+        if (strcmp(manifest_volume_name(&request->volumes, i), items[i].name) == 0)
+            (void)json_array_append_new(volumes, volume_of(&items[i]));
     return volumes;
 }
 
@@ -168,13 +189,13 @@ static void put_list(json_t *object, const char *key, json_t *list)
     json_decref(list);
 }
 
-static json_t *sandbox_container(const struct create_request *request,
+static json_t *sandbox_container(const struct create_request *request, const char *image,
                                  const struct manifest_settings *settings, bool with_execd)
 {
     json_t *container = json_object();
 
     put(container, "name", "sandbox");
-    put(container, "image", request->image.uri);
+    put(container, "image", image);
     put(container, "imagePullPolicy", settings->image_pull_policy);
     put_list(container, "command", command_of(request, with_execd));
     put_list(container, "env", env_of(request, with_execd));
@@ -185,21 +206,30 @@ static json_t *sandbox_container(const struct create_request *request,
 
 static json_t *execd_installer(const struct manifest_settings *settings)
 {
-    return json_pack("{s:s, s:s, s:s, s:[s, s], s:[s], s:[o]}", "name", "execd-installer", "image",
-                     settings->execd_image, "imagePullPolicy", settings->image_pull_policy, "command",
-                     "/bin/sh", "-c", "args", INSTALL_EXECD, "volumeMounts", bin_mount());
+    json_t *installer =
+        json_pack("{s:s, s:s, s:s, s:[s, s], s:[s], s:[o]}", "name", "execd-installer", "image",
+                  settings->execd_image, "imagePullPolicy", settings->image_pull_policy, "command", "/bin/sh",
+                  "-c", "args", INSTALL_EXECD, "volumeMounts", bin_mount());
+    if (settings->execd_resources)
+        (void)json_object_set_new(installer, "resources", json_deep_copy(settings->execd_resources));
+    return installer;
 }
 
-static json_t *pod_spec(const struct create_request *request, const struct manifest_settings *settings)
+static json_t *pod_spec(const struct create_request *request, const struct manifest_subject *subject,
+                        const struct manifest_settings *settings)
 {
     bool with_execd = settings->execd_image && *settings->execd_image;
     json_t *spec = json_object();
 
     if (with_execd)
         (void)json_object_set_new(spec, "initContainers", json_pack("[o]", execd_installer(settings)));
-    (void)json_object_set_new(spec, "containers",
-                              json_pack("[o]", sandbox_container(request, settings, with_execd)));
+    (void)json_object_set_new(
+        spec, "containers",
+        json_pack("[o]", sandbox_container(request, subject->image, settings, with_execd)));
     put_list(spec, "volumes", volumes_of(request, with_execd));
+    if (subject->pull_secret)
+        (void)json_object_set_new(spec, "imagePullSecrets",
+                                  json_pack("[{s:s}]", "name", subject->pull_secret));
     if (request->platform.os)
         (void)json_object_set_new(spec, "nodeSelector",
                                   json_pack("{s:s, s:s}", "kubernetes.io/os", request->platform.os,
@@ -207,11 +237,11 @@ static json_t *pod_spec(const struct create_request *request, const struct manif
     return spec;
 }
 
-void manifest_build(const struct create_request *request, const struct manifest_settings *settings,
-                    const char *id, int64_t now_ms, struct manifest *ret_manifest)
+void manifest_build(const struct create_request *request, const struct manifest_subject *subject,
+                    const struct manifest_settings *settings, int64_t now_ms, struct manifest *ret_manifest)
 {
     *ret_manifest = (struct manifest){0};
-    add_labels(&ret_manifest->labels, request, id);
+    add_labels(&ret_manifest->labels, request, subject->id);
     add_annotations(&ret_manifest->annotations, request);
     if (request->timeout_s)
         ret_manifest->expire_time_unix_ms = (now_ms / 1000 + request->timeout_s) * 1000;
@@ -220,9 +250,11 @@ void manifest_build(const struct create_request *request, const struct manifest_
     (void)json_object_set_new(metadata, "labels", object_of(&ret_manifest->labels));
     if (ret_manifest->annotations.count)
         (void)json_object_set_new(metadata, "annotations", object_of(&ret_manifest->annotations));
-    json_t *template = json_pack("{s:o, s:o}", "metadata", metadata, "spec", pod_spec(request, settings));
-    ret_manifest->template_json = json_text(template);
-    json_decref(template);
+    json_t *pod = json_pack("{s:o, s:o}", "metadata", metadata, "spec", pod_spec(request, subject, settings));
+    sandbox_template_fill(settings->template, pod);
+    ret_manifest->template_json = json_text(pod);
+    json_secret_free(pod);
+    sandbox_template_label(settings->template, &ret_manifest->labels, &ret_manifest->annotations);
 }
 
 void manifest_done(struct manifest *manifest)

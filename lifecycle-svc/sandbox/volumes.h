@@ -1,5 +1,5 @@
-/* volumes.h - which volumes a sandbox may mount here: folders of the host under an allow-list, nothing else
- * yet. Pure; any thread. Spec: contract rest-api.md §3.2. */
+/* volumes.h - which volumes a sandbox may mount here: folders of the host under an allow-list, and claims.
+ * Pure; any thread. Spec: contract rest-api.md §3.2. */
 #pragma once
 
 #include "shared/base/error.h"
