@@ -9,6 +9,7 @@
 #include "lifecycle-svc/access/api_keys.h"
 #include "lifecycle-svc/access/insecure_start.h"
 #include "lifecycle-svc/api/door.h"
+#include "lifecycle-svc/proxy/proxy.h"
 #include "lifecycle-svc/rest/door.h"
 #include "lifecycle-svc/settings.h"
 #include "shared/base/clock.h"
@@ -62,19 +63,47 @@ static int reach_orchestrator(const struct settings *settings, struct rpc_channe
     return 0;
 }
 
-static int open_rest_door(const struct settings *settings, struct rest_door *door,
+static void certificate_in_use(void *tls, char **ret_chain, char **ret_key)
+{
+    rpc_tls_pem(tls, ret_chain, ret_key);
+}
+
+/* Outlives the server. */
+static int open_rest_tls(const struct settings *settings, struct rpc_tls **ret_tls, struct error *err)
+{
+    if (*settings->rest_tls_dir && rpc_tls_open_server(settings->rest_tls_dir, ret_tls, err) < 0)
+        return error_wrap(err, "--rest-tls-dir");
+    return 0;
+}
+
+static void open_proxy(const struct settings *settings, struct metrics *metrics, struct proxy **ret_proxy)
+{
+    const struct proxy_options options = {.max_requests = settings->proxy_max_requests,
+                                          .connect_timeout_ms = settings->proxy_connect_timeout_ms,
+                                          .idle_timeout_ms = settings->proxy_idle_timeout_ms,
+                                          .metrics = metrics};
+
+    if (settings->proxy_max_requests > 0)
+        *ret_proxy = proxy_new(&options);
+}
+
+static int open_rest_door(const struct settings *settings, struct rest_door *door, struct rpc_tls *tls,
                           struct http_server **ret_server, struct error *err)
 {
     struct http_server_options options = {.address = settings->address,
                                           .handler = rest_door_handle,
                                           .self = door,
                                           .max_connections = (unsigned)settings->max_connections,
-                                          .too_large_body = REST_TOO_LARGE_BODY};
+                                          .too_large_body = REST_TOO_LARGE_BODY,
+                                          .too_long_head = REST_TOO_LONG_HEAD,
+                                          .streams = rest_door_streams,
+                                          .upgrades = true,
+                                          .tls = {tls ? certificate_in_use : NULL, tls}};
 
     if (http_server_start(&options, ret_server, err) < 0)
         return error_wrap(err, "--address");
     log_info("REST door open", log_str("address", settings->address),
-             log_u64("port", http_server_port(*ret_server)));
+             log_u64("port", http_server_port(*ret_server)), log_bool("tls", tls != NULL));
     return 0;
 }
 
@@ -143,21 +172,6 @@ static void close_doors(const struct settings *settings, struct http_server *res
         rpc_server_stop(grpc, left_ms > 0 ? left_ms : 0);
 }
 
-/* What the operator adds to every sandbox. */
-static int read_additions(const struct settings *settings, struct sandbox_template **ret_template,
-                          json_t **ret_resources, struct error *err)
-{
-    if (*settings->sandbox_template_file &&
-        sandbox_template_load(settings->sandbox_template_file, ret_template, err) < 0) {
-        err->code = ERR_INVALID; /* whatever is wrong with it, the flag is */
-        return error_wrap(err, "--sandbox-template-file");
-    }
-    if (*settings->execd_init_resources &&
-        container_resources_parse(settings->execd_init_resources, ret_resources, err) < 0)
-        return error_wrap(err, "--execd-init-resources");
-    return 0;
-}
-
 static int serve(const struct settings *settings, struct error *err)
 {
     struct json_strings host_paths = {(char **)settings->allowed_host_paths.items,
@@ -165,30 +179,30 @@ static int serve(const struct settings *settings, struct error *err)
     struct sandbox_service service = {.check = {settings->max_sandbox_timeout_s, &host_paths},
                                       .manifest = {settings->execd_image, settings->image_pull_policy},
                                       .create_timeout_ms = settings->create_timeout_ms};
-    SCOPED(sandbox_template) struct sandbox_template *template = NULL;
-    SCOPED(json) json_t *execd_resources = NULL;
     SCOPED(api_keys) struct api_keys *keys = NULL;
     SCOPED(metrics) struct metrics *metrics = metrics_new();
     SCOPED(channel) struct rpc_channel *orchestrator = NULL;
-    struct rest_door rest_door = {.service = &service, .metrics = metrics};
+    SCOPED(proxy) struct proxy *proxy = NULL;
+    SCOPED(rpc_tls) struct rpc_tls *rest_tls = NULL;
+    struct rest_door rest_door = {.service = &service, .metrics = metrics, .public_host = settings->eip};
     struct api_door api_door = {.service = &service};
     SCOPED(http_server) struct http_server *metrics_page = NULL;
     SCOPED(rpc_server) struct rpc_server *grpc = NULL;
     SCOPED(http_server) struct http_server *rest = NULL;
 
-    if (read_additions(settings, &template, &execd_resources, err) < 0)
-        return -1;
-    service.check.template = service.manifest.template = template;
-    service.manifest.execd_resources = execd_resources;
     if (load_keys(settings, &keys, err) < 0)
         return -1;
     rest_door.keys = api_door.keys = keys;
+    open_proxy(settings, metrics, &proxy);
+    rest_door.proxy = proxy;
+    if (open_rest_tls(settings, &rest_tls, err) < 0)
+        return -1;
     if (reach_orchestrator(settings, &orchestrator, err) < 0)
         return -1;
     service.orchestrator = orchestrator;
     if (open_metrics(settings, metrics, &metrics_page, err) < 0 ||
         open_grpc_door(settings, &api_door, &grpc, err) < 0 ||
-        open_rest_door(settings, &rest_door, &rest, err) < 0) {
+        open_rest_door(settings, &rest_door, rest_tls, &rest, err) < 0) {
         if (grpc)
             rpc_server_stop(grpc, 0);
         return -1;

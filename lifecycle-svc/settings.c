@@ -8,6 +8,17 @@
 static const struct config_option options[] = {
     {"address", "STASIS_REST_ADDRESS", CONFIG_STRING, AT(address), "0.0.0.0:8080",
      "Where the REST API listens, host:port.", false},
+    {"rest-tls-dir", "STASIS_REST_TLS_DIR", CONFIG_STRING, AT(rest_tls_dir), "",
+     "Folder with tls.crt and tls.key: the REST API speaks TLS, with renewed files at once.", false},
+    {"eip", "STASIS_EIP", CONFIG_STRING, AT(eip), "",
+     "Where clients reach this server, host:port or a URL: in the addresses that use_server_proxy=true gives; empty: the "
+     "host that they asked.", false},
+    {"proxy-max-requests", NULL, CONFIG_INT, AT(proxy_max_requests), "512",
+     "Requests and WebSockets for what runs in sandboxes at a time; more are answered 503. 0 turns the proxy off.", false},
+    {"proxy-connect-timeout", NULL, CONFIG_DURATION, AT(proxy_connect_timeout_ms), "10s",
+     "How long the proxy tries to connect to a sandbox.", false},
+    {"proxy-idle-timeout", NULL, CONFIG_DURATION, AT(proxy_idle_timeout_ms), "10m",
+     "How long a proxied request or WebSocket may be silent on both sides before it is cut.", false},
     {"grpc-address", "STASIS_GRPC_ADDRESS", CONFIG_STRING, AT(grpc_address), "127.0.0.1:8090",
      "Where the gRPC API listens: unix:/path, loopback host:port, or with --grpc-tls-dir any; empty turns it off.",
      false},
@@ -34,10 +45,6 @@ static const struct config_option options[] = {
      "How long a create waits until the sandbox is usable, before it is deleted again.", false},
     {"execd-image", NULL, CONFIG_STRING, AT(execd_image), "",
      "Image with execd and bootstrap.sh, installed into each sandbox; empty runs the entrypoint directly.", false},
-    {"execd-init-resources", NULL, CONFIG_STRING, AT(execd_init_resources), "",
-     "Resources of the container that installs execd, as JSON: {\"limits\":{\"cpu\":\"1\"},\"requests\":{...}}.", false},
-    {"sandbox-template-file", NULL, CONFIG_STRING, AT(sandbox_template_file), "",
-     "YAML file with a BatchSandbox whose spec.template, labels and annotations go under those of every sandbox.", false},
     {"image-pull-policy", NULL, CONFIG_STRING, AT(image_pull_policy), "IfNotPresent",
      "Always, IfNotPresent or Never.", false},
     {"allowed-host-paths", NULL, CONFIG_LIST, AT(allowed_host_paths), NULL,
@@ -87,6 +94,17 @@ static int check_grpc_security(const struct settings *settings, struct error *er
     return 0;
 }
 
+static int check_proxy(const struct settings *settings, struct error *err)
+{
+    if (settings->proxy_max_requests < 0 || settings->proxy_max_requests > 65536)
+        return error_set(err, ERR_INVALID, "--proxy-max-requests: want 0 to 65536");
+    if (settings->proxy_connect_timeout_ms <= 0)
+        return error_set(err, ERR_INVALID, "--proxy-connect-timeout: want more than 0");
+    if (settings->proxy_idle_timeout_ms <= 0)
+        return error_set(err, ERR_INVALID, "--proxy-idle-timeout: want more than 0");
+    return 0;
+}
+
 int settings_load(struct settings *settings, int argc, char **argv, enum config_outcome *ret_outcome,
                   struct error *err)
 {
@@ -109,6 +127,8 @@ int settings_load(struct settings *settings, int argc, char **argv, enum config_
         settings->key_burst < 0 || settings->key_burst > 1000000)
         return error_set(err, ERR_INVALID,
                          "--api-key-requests-per-second, --api-key-burst: want 0 (no limit) to 1000000");
+    if (check_proxy(settings, err) < 0)
+        return -1;
     if (check_pull_policy(settings->image_pull_policy, err) < 0)
         return -1;
     if (check_grpc_security(settings, err) < 0)

@@ -5,6 +5,9 @@
 
 struct settings {
     const char *address;              /* REST */
+    const char *rest_tls_dir;         /* "": the REST door is plaintext */
+    const char *eip;                  /* where clients reach the proxy; "": where their requests go */
+    int64_t proxy_max_requests, proxy_connect_timeout_ms, proxy_idle_timeout_ms;
     const char *grpc_address;         /* "" : no gRPC door */
     const char *grpc_tls_dir;         /* "": the gRPC door is plaintext */
     bool grpc_insecure;               /* plaintext beyond loopback is meant */
@@ -17,8 +20,6 @@ struct settings {
     int64_t create_timeout_ms;
     const char *execd_image;
     const char *image_pull_policy;
-    const char *execd_init_resources;  /* JSON; "": none */
-    const char *sandbox_template_file; /* "": none */
     struct config_list allowed_host_paths;
     int64_t max_connections;
     int64_t shutdown_grace_ms;

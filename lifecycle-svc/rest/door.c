@@ -17,6 +17,9 @@
 const char *const REST_TOO_LARGE_BODY = "{\"code\":\"GENERAL::PAYLOAD_TOO_LARGE\",\"message\":\"The request "
                                         "body is too large: want at most 1 MiB.\"}";
 
+const char *const REST_TOO_LONG_HEAD = "{\"code\":\"GENERAL::HEADERS_TOO_LARGE\",\"message\":\"The request's "
+                                       "header fields are too large: want at most 32 KiB.\"}";
+
 static const char REQUEST_ID[] = "X-Request-ID";
 static const char API_KEY[] = "OPEN-SANDBOX-API-KEY";
 static const char BLANKS[] = " \t";
@@ -105,13 +108,21 @@ static void log_answer(const struct rest_call *call, int status, int64_t elapsed
         log_failure(status >= 500 ? LOG_WARN : LOG_INFO, "request refused", err, log_str("door", "rest"));
 }
 
+bool rest_door_streams(void *self, const struct http_exchange *exchange)
+{
+    const struct rest_door *door = self;
+
+    return door->proxy && path_is_proxy(http_path(exchange));
+}
+
 void rest_door_handle(void *self, struct http_exchange *exchange)
 {
     const struct rest_door *door = self;
     SCOPED(string) char *own_id = own_request_id(exchange);
     char made_id[HEX_ID_SIZE];
     struct rest_call call = {
-        .service = door->service, .exchange = exchange, .request_id = own_id, .own_request_id = own_id};
+        .service = door->service, .proxy = door->proxy, .public_host = door->public_host, .exchange = exchange,
+        .request_id = own_id, .own_request_id = own_id};
     struct error err = {0};
     int64_t began_ms = clock_monotonic_ms();
 
@@ -126,6 +137,10 @@ void rest_door_handle(void *self, struct http_exchange *exchange)
     else if (serve(door, &call, &err) < 0)
         answer_error(&call, &err);
 
+    if (http_is_streamed(exchange)) { /* it has only begun; the proxy counts and logs it at its end */
+        route_match_done(&call.match);
+        return;
+    }
     int status = http_answer_status(exchange);
     int64_t elapsed_ms = clock_monotonic_ms() - began_ms;
     count(door, &call, status, elapsed_ms);

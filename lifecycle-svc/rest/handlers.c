@@ -5,6 +5,7 @@
 
 #include "lifecycle-svc/rest/create_json.h"
 #include "lifecycle-svc/rest/params.h"
+#include "lifecycle-svc/rest/proxying.h"
 #include "lifecycle-svc/rest/rest_call.h"
 #include "lifecycle-svc/rest/sandbox_json.h"
 #include "lifecycle-svc/sandbox/contract_code.h"
@@ -133,9 +134,6 @@ static int refuse_endpoint_options(const struct endpoint_query *query, struct er
     if (query->expires_given)
         return refuse(err, CODE_INVALID_PARAMETER,
                       "expires: signed routes need gateway ingress, which is not configured");
-    if (query->through_proxy)
-        return refuse(err, CODE_API_NOT_SUPPORTED,
-                      "use_server_proxy: this server has no proxy; reach the sandbox at its own address");
     return 0;
 }
 
@@ -154,7 +152,9 @@ int rest_get_endpoint(struct rest_call *call, struct error *err)
     if (refuse_endpoint_options(&query, err) < 0 ||
         sandbox_endpoint(call->service, call->match.params[0], port, &caller, &address, err) < 0)
         return -1;
-    return answer_json(call, OK, json_pack("{s:s}", "endpoint", address));
+    SCOPED(string)
+    char *through = query.through_proxy ? proxied_endpoint(call, call->match.params[0], port) : NULL;
+    return answer_json(call, OK, json_pack("{s:o}", "endpoint", json_clean(through ? through : address)));
 }
 
 /* SDKs report how long a create took, and ignore the answer. */

@@ -19,3 +19,5 @@ rest_fn rest_create_snapshot, rest_list_snapshots, rest_get_snapshot, rest_delet
 rest_fn rest_diagnose_logs, rest_diagnose_events, rest_diagnose_inspect, rest_diagnose_summary;
 /* openapi.c */
 rest_fn rest_openapi;
+/* proxying.c */
+rest_fn rest_proxy;

@@ -6,12 +6,15 @@
 #include <stdbool.h>
 
 #include "lifecycle-svc/access/api_keys.h"
+#include "lifecycle-svc/proxy/proxy.h"
 #include "lifecycle-svc/rest/route.h"
 #include "lifecycle-svc/sandbox/service.h"
 #include "shared/http/server.h"
 
 struct rest_call {
     const struct sandbox_service *service;
+    struct proxy *proxy;     /* NULL: there is none */
+    const char *public_host; /* where the proxy is reached, "host:port/path"; "": where this request went */
     struct http_exchange *exchange;
     struct admission admission; /* whose key it came with */
     struct route_match match;

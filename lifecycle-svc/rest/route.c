@@ -84,7 +84,7 @@ void route_match_done(struct route_match *match)
 }
 
 /* ^(/v1)?/sandboxes/[^/]+/proxy/<digits>(/|$) */
-static bool is_proxy(const char *path)
+bool path_is_proxy(const char *path)
 {
     static const char head[] = "/sandboxes/", middle[] = "/proxy/";
     const char *at = without_prefix(path);
@@ -115,5 +115,5 @@ bool path_is_public(const char *path)
     for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
         if (strcmp(path, exact[i]) == 0)
             return true;
-    return is_proxy(path) && !climbs(path);
+    return path_is_proxy(path) && !climbs(path);
 }

@@ -33,5 +33,8 @@ void route_find(const struct route *routes, const char *method, const char *path
 void route_match_done(struct route_match *match);
 #define SCOPED_ROUTE_MATCH __attribute__((cleanup(route_match_done)))
 
+/* Does this raw path lead to a sandbox's own port, with or without the prefix? */
+bool path_is_proxy(const char *path);
+
 /* Does this raw path need no API key? */
 bool path_is_public(const char *path);

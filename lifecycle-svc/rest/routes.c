@@ -28,8 +28,8 @@ const struct route rest_routes[] = {
     {"GET",    "/sandboxes/{}/diagnostics/events",    rest_diagnose_events,  false, false},
     {"GET",    "/sandboxes/{}/diagnostics/inspect",   rest_diagnose_inspect, false, false},
     {"GET",    "/sandboxes/{}/diagnostics/summary",   rest_diagnose_summary, false, false},
-    {"*",      "/sandboxes/{}/proxy/{}",              rest_not_supported,       false, false},
-    {"*",      "/sandboxes/{}/proxy/{}/*",            rest_not_supported,       false, false},
+    {"*",      "/sandboxes/{}/proxy/{}",              rest_proxy,            false, false},
+    {"*",      "/sandboxes/{}/proxy/{}/*",            rest_proxy,            false, false},
     {"POST",   "/metrics/events",                     rest_take_event,       false, false},
     {NULL, NULL, NULL, false, false},
 };

@@ -67,13 +67,32 @@ static char *join_address(const char *address, int64_t port)
     return xasprintf(v6 ? "[%s]:%" PRId64 : "%s:%" PRId64, address, port);
 }
 
+static int check_port(int64_t port, struct error *err)
+{
+    if (port < 1 || port > MAX_PORT)
+        return refuse(err, CODE_INVALID_PORT, "port: want 1 to %d, got %" PRId64, MAX_PORT, port);
+    return 0;
+}
+
+/* Ends the search. */
+static int tell_address(struct search *search, const char *id, int64_t port, char **ret_endpoint,
+                        struct error *err)
+{
+    if (!search->address)
+        return refuse(err, CODE_POD_IP_NOT_AVAILABLE, "Sandbox %.80s has no address while it is %s", id,
+                      sandbox_state_name(search->last_state));
+    *ret_endpoint = join_address(search->address, port);
+    free(search->address);
+    return 0;
+}
+
 int sandbox_endpoint(const struct sandbox_service *service, const char *id, int64_t port,
                      const struct sandbox_caller *caller, char **ret_endpoint, struct error *err)
 {
     struct search search = {.last_state = STATE_PENDING};
 
-    if (port < 1 || port > MAX_PORT)
-        return refuse(err, CODE_INVALID_PORT, "port: want 1 to %d, got %" PRId64, MAX_PORT, port);
+    if (check_port(port, err) < 0)
+        return -1;
     /* Most callers find a running sandbox: asking once is cheaper than a stream, and fails at once when it
      * fails. */
     int found = look_once(service, id, &search, err);
@@ -83,10 +102,15 @@ int sandbox_endpoint(const struct sandbox_service *service, const char *id, int6
         found = orchestrator_error(err, id);
     if (found < 0)
         return -1;
-    if (!search.address)
-        return refuse(err, CODE_POD_IP_NOT_AVAILABLE, "Sandbox %.80s has no address while it is %s", id,
-                      sandbox_state_name(search.last_state));
-    *ret_endpoint = join_address(search.address, port);
-    free(search.address);
-    return 0;
+    return tell_address(&search, id, port, ret_endpoint, err);
+}
+
+int sandbox_endpoint_now(const struct sandbox_service *service, const char *id, int64_t port, char **ret_endpoint,
+                         struct error *err)
+{
+    struct search search = {.last_state = STATE_PENDING};
+
+    if (check_port(port, err) < 0 || look_once(service, id, &search, err) < 0)
+        return -1;
+    return tell_address(&search, id, port, ret_endpoint, err);
 }

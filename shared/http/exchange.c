@@ -56,7 +56,7 @@ bool http_is_1_1(const struct http_exchange *exchange)
 
 bool http_is_tls(const struct http_exchange *exchange)
 {
-    return exchange->server->options.tls != NULL;
+    return exchange->server->options.tls.certificate != NULL;
 }
 
 const char *http_header_get(const struct http_exchange *exchange, const char *name)

@@ -316,7 +316,7 @@ static int start_daemon(struct http_server *server, struct error *err)
 
     if (options->upgrades)
         flags |= MHD_ALLOW_UPGRADE;
-    if (options->tls) {
+    if (options->tls.certificate) {
         flags |= MHD_USE_TLS;
         server_tls_options(more);
     } else {
@@ -340,7 +340,7 @@ int http_server_start(const struct http_server_options *options, struct http_ser
     SCOPED(http_server)
     struct http_server *server = server_new(options);
 
-    if (options->tls && server_tls_check(options->tls, err) < 0)
+    if (options->tls.certificate && server_tls_check(&options->tls, err) < 0)
         return -1;
     server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->stop_fd < 0)

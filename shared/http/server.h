@@ -46,8 +46,8 @@ struct http_server_options {
 
     /* Asked when the head of a request is there; true: the handler runs now, before the body. NULL: never. */
     bool (*streams)(void *self, const struct http_exchange *exchange);
-    bool upgrades;                     /* http_answer_upgrade() will be used */
-    const struct http_server_tls *tls; /* NULL: plaintext. TLS 1.2 or 1.3. Borrowed for the server's life */
+    bool upgrades;              /* http_answer_upgrade() will be used */
+    struct http_server_tls tls; /* no .certificate: plaintext. Otherwise TLS 1.2 or 1.3 */
 };
 
 /* ERR_INVALID: the address, or a certificate that is no use; ERR_UNAVAILABLE: somebody listens there already (the text

@@ -88,7 +88,7 @@ static int certificate_for(gnutls_session_t session, const struct gnutls_cert_re
     *ret_ocsp = NULL;
     *ret_ocsp_length = 0;
     *ret_flags = GNUTLS_CERT_RETR_DEINIT_ALL; /* it frees them after the handshake */
-    return import_current(client->server->options.tls, ret_chain, ret_length, ret_key) < 0 ? -1 : 0;
+    return import_current(&client->server->options.tls, ret_chain, ret_length, ret_key) < 0 ? -1 : 0;
 }
 
 void server_tls_options(struct MHD_OptionItem *ret_items)

@@ -186,6 +186,15 @@ struct rpc_certificates *rpc_tls_current(struct rpc_tls *tls, uint64_t *ret_gene
     return current;
 }
 
+void rpc_tls_pem(struct rpc_tls *tls, char **ret_chain, char **ret_key)
+{
+    uint64_t generation = rpc_tls_generation(tls); /* looks */
+    SCOPED(rpc_certificates) struct rpc_certificates *current = rpc_tls_current(tls, &generation);
+
+    *ret_chain = xstrdup(current->pem[RPC_TLS_CHAIN]);
+    *ret_key = xstrdup(current->pem[RPC_TLS_KEY]);
+}
+
 /* ---- opening ---- */
 
 static struct rpc_tls *tls_new(enum rpc_tls_kind kind)

@@ -41,6 +41,10 @@ DEFINE_FREEP(rpc_tls, struct rpc_tls, rpc_tls_free)
 /* Our own role, as read at the open. NULL: not mutual TLS. */
 const char *rpc_tls_role(const struct rpc_tls *tls);
 
+/* For servers that speak something else: the certificate in use with its chain, and its key, as PEM. Files that changed are
+ * looked at first. Both are the caller's, who wipes the key. Not for a client's. */
+void rpc_tls_pem(struct rpc_tls *tls, char **ret_chain, char **ret_key);
+
 /* Reasons of ERR_DENIED: a client does not trust its server; a server does not serve its client's role. */
 #define RPC_PEER_NOT_TRUSTED "PeerNotTrusted"
 #define RPC_ROLE_NOT_ALLOWED "RoleNotAllowed"
