@@ -32,7 +32,7 @@ struct admission {
     int64_t retry_after_s;        /* of GENERAL::RATE_LIMITED */
 };
 
-/* 0, or ERR_DENIED: MISSING_API_KEY for NULL and "", INVALID_API_KEY for a wrong one; ERR_EXHAUSTED: GENERAL::RATE_LIMITED. Takes the
+/* 0, or ERR_UNAUTHENTICATED: MISSING_API_KEY for NULL and "", INVALID_API_KEY for a wrong one; ERR_EXHAUSTED: GENERAL::RATE_LIMITED. Takes the
  * same time for every wrong key. */
 int api_keys_admit(struct api_keys *keys, const char *presented, struct admission *ret_admission,
                    struct error *err);

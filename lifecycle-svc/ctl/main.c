@@ -24,6 +24,7 @@ int ctl_exit_code(const struct error *err)
     case ERR_UNAVAILABLE:
         return CTL_UNREACHABLE;
     case ERR_DENIED:
+    case ERR_UNAUTHENTICATED:
         return CTL_DENIED;
     case ERR_NONE:
     case ERR_EXISTS:

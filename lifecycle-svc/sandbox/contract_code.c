@@ -11,8 +11,8 @@ static const struct {
 } codes[] = {
     // clang-format off
     [CODE_UNKNOWN_ERROR]                = {"GENERAL::UNKNOWN_ERROR", 500, ERR_INTERNAL},
-    [CODE_MISSING_API_KEY]              = {"MISSING_API_KEY", 401, ERR_DENIED},
-    [CODE_INVALID_API_KEY]              = {"INVALID_API_KEY", 401, ERR_DENIED},
+    [CODE_MISSING_API_KEY]              = {"MISSING_API_KEY", 401, ERR_UNAUTHENTICATED},
+    [CODE_INVALID_API_KEY]              = {"INVALID_API_KEY", 401, ERR_UNAUTHENTICATED},
     [CODE_INVALID_PARAMETER]            = {"SANDBOX::INVALID_PARAMETER", 400, ERR_INVALID},
     [CODE_INVALID_METADATA_LABEL]       = {"SANDBOX::INVALID_METADATA_LABEL", 400, ERR_INVALID},
     [CODE_RESERVED_METADATA_LABEL]      = {"INVALID_METADATA_LABEL", 400, ERR_INVALID},
@@ -96,6 +96,7 @@ static enum contract_code code_for_class(enum error_code class)
     case ERR_NOT_FOUND:
     case ERR_EXISTS:
     case ERR_DENIED:
+    case ERR_UNAUTHENTICATED:
     case ERR_TIMEOUT:
     case ERR_CORRUPT:
     case ERR_INTERNAL:

@@ -23,6 +23,7 @@ int orchestrator_error(struct error *err, const char *id)
     case ERR_NONE:
     case ERR_EXISTS:
     case ERR_DENIED:
+    case ERR_UNAUTHENTICATED:
     case ERR_EXHAUSTED:
     case ERR_CORRUPT:
     case ERR_INTERNAL:

@@ -17,6 +17,7 @@ static const struct {
     [ERR_CONFLICT] = {"CONFLICT", true},
     [ERR_PRECONDITION] = {"PRECONDITION", false},
     [ERR_DENIED] = {"DENIED", false},
+    [ERR_UNAUTHENTICATED] = {"UNAUTHENTICATED", false},
     [ERR_UNSUPPORTED] = {"UNSUPPORTED", false},
     [ERR_EXHAUSTED] = {"EXHAUSTED", true},
     [ERR_UNAVAILABLE] = {"UNAVAILABLE", true},

@@ -15,15 +15,16 @@ enum error_code {
     ERR_NONE,
     ERR_INVALID, /* the same request will stay wrong */
     ERR_NOT_FOUND,
-    ERR_EXISTS,       /* something of that name is there already */
-    ERR_CONFLICT,     /* somebody moved first: read again, then decide */
-    ERR_PRECONDITION, /* the object is not in a state that allows this */
-    ERR_DENIED,       /* credentials missing or refused */
-    ERR_UNSUPPORTED,  /* this build, runtime or backend cannot do it */
-    ERR_EXHAUSTED,    /* a limit is reached: disk, memory, slots */
-    ERR_UNAVAILABLE,  /* worth another try, with backoff */
-    ERR_TIMEOUT,      /* the deadline passed before the answer */
-    ERR_CORRUPT,      /* bytes do not match their digest */
+    ERR_EXISTS,          /* something of that name is there already */
+    ERR_CONFLICT,        /* somebody moved first: read again, then decide */
+    ERR_PRECONDITION,    /* the object is not in a state that allows this */
+    ERR_DENIED,          /* credentials missing or refused */
+    ERR_UNAUTHENTICATED, /* by our own API: nobody is known by these credentials */
+    ERR_UNSUPPORTED,     /* this build, runtime or backend cannot do it */
+    ERR_EXHAUSTED,       /* a limit is reached: disk, memory, slots */
+    ERR_UNAVAILABLE,     /* worth another try, with backoff */
+    ERR_TIMEOUT,         /* the deadline passed before the answer */
+    ERR_CORRUPT,         /* bytes do not match their digest */
     ERR_CANCELLED,
     ERR_INTERNAL, /* our own bug */
     ERR_MAX

@@ -321,6 +321,7 @@ static bool is_worth_another_try(const struct error *err)
     case ERR_UNSUPPORTED:
         return false;
     case ERR_DENIED:
+    case ERR_UNAUTHENTICATED:
         return rpc_tls_refused(err); /* the two sides may be in the middle of a change of certificates */
     case ERR_PRECONDITION:
         return strcmp(err->reason, "CommitSuperseded") == 0;

@@ -57,11 +57,11 @@ static void every_method_wants_the_key(void **state)
         ProtobufCMessage *request = xcalloc(1, method->input->sizeof_message), *answer;
 
         protobuf_c_message_init(method->input, request);
-        assert_fails(rpc_unary(stranger, LIFECYCLE, unary[i], request, &answer, NULL, &err), &err, ERR_DENIED,
-                     "missing");
+        assert_fails(rpc_unary(stranger, LIFECYCLE, unary[i], request, &answer, NULL, &err), &err,
+                     ERR_UNAUTHENTICATED, "missing");
         assert_string_equal(err.reason, "MISSING_API_KEY");
-        assert_fails(rpc_unary(liar, LIFECYCLE, unary[i], request, &answer, NULL, &err), &err, ERR_DENIED,
-                     "invalid");
+        assert_fails(rpc_unary(liar, LIFECYCLE, unary[i], request, &answer, NULL, &err), &err,
+                     ERR_UNAUTHENTICATED, "invalid");
         free(request);
     }
     for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
@@ -72,7 +72,7 @@ static void every_method_wants_the_key(void **state)
 
         protobuf_c_message_init(method->input, request);
         assert_ok(rpc_stream_open(stranger, LIFECYCLE, streams[i], request, &stream, NULL, &err), &err);
-        assert_fails(rpc_stream_next(stream, &answer, &err), &err, ERR_DENIED, "missing");
+        assert_fails(rpc_stream_next(stream, &answer, &err), &err, ERR_UNAUTHENTICATED, "missing");
         free(request);
     }
 }
