@@ -172,6 +172,21 @@ static void close_doors(const struct settings *settings, struct http_server *res
         rpc_server_stop(grpc, left_ms > 0 ? left_ms : 0);
 }
 
+/* What the operator adds to every sandbox. */
+static int read_additions(const struct settings *settings, struct sandbox_template **ret_template,
+                          json_t **ret_resources, struct error *err)
+{
+    if (*settings->sandbox_template_file &&
+        sandbox_template_load(settings->sandbox_template_file, ret_template, err) < 0) {
+        err->code = ERR_INVALID; /* whatever is wrong with it, the flag is */
+        return error_wrap(err, "--sandbox-template-file");
+    }
+    if (*settings->execd_init_resources &&
+        container_resources_parse(settings->execd_init_resources, ret_resources, err) < 0)
+        return error_wrap(err, "--execd-init-resources");
+    return 0;
+}
+
 static int serve(const struct settings *settings, struct error *err)
 {
     struct json_strings host_paths = {(char **)settings->allowed_host_paths.items,
@@ -179,6 +194,8 @@ static int serve(const struct settings *settings, struct error *err)
     struct sandbox_service service = {.check = {settings->max_sandbox_timeout_s, &host_paths},
                                       .manifest = {settings->execd_image, settings->image_pull_policy},
                                       .create_timeout_ms = settings->create_timeout_ms};
+    SCOPED(sandbox_template) struct sandbox_template *template = NULL;
+    SCOPED(json) json_t *execd_resources = NULL;
     SCOPED(api_keys) struct api_keys *keys = NULL;
     SCOPED(metrics) struct metrics *metrics = metrics_new();
     SCOPED(channel) struct rpc_channel *orchestrator = NULL;
@@ -190,6 +207,10 @@ static int serve(const struct settings *settings, struct error *err)
     SCOPED(rpc_server) struct rpc_server *grpc = NULL;
     SCOPED(http_server) struct http_server *rest = NULL;
 
+    if (read_additions(settings, &template, &execd_resources, err) < 0)
+        return -1;
+    service.check.template = service.manifest.template = template;
+    service.manifest.execd_resources = execd_resources;
     if (load_keys(settings, &keys, err) < 0)
         return -1;
     rest_door.keys = api_door.keys = keys;

@@ -20,6 +20,8 @@ struct settings {
     int64_t create_timeout_ms;
     const char *execd_image;
     const char *image_pull_policy;
+    const char *execd_init_resources;  /* JSON; "": none */
+    const char *sandbox_template_file; /* "": none */
     struct config_list allowed_host_paths;
     int64_t max_connections;
     int64_t shutdown_grace_ms;

@@ -10,7 +10,7 @@ const struct route rest_routes[] = {
     {"GET",    "/sandboxes",                          rest_list_sandboxes,   false, false},
     {"GET",    "/sandboxes/{}",                       rest_get_sandbox,      false, false},
     {"DELETE", "/sandboxes/{}",                       rest_delete_sandbox,   false, false},
-    {"PATCH",  "/sandboxes/{}/metadata",              rest_patch_metadata,  false, false},
+    {"PATCH",  "/sandboxes/{}/metadata",              rest_patch_metadata,   false, false},
     {"POST",   "/sandboxes/{}/pause",                 rest_pause_sandbox,    false, false},
     {"POST",   "/sandboxes/{}/resume",                rest_resume_sandbox,   false, false},
     {"POST",   "/sandboxes/{}/renew-expiration",      rest_renew_sandbox,    false, false},
