@@ -266,10 +266,9 @@ static int read_pause(struct controller *controller, struct snapshot_scene *scen
     return 0;
 }
 
-static bool stands_still(const struct object *sandbox)
+static bool is_paused(const struct object *sandbox)
 {
-    const enum sandbox_phase phase = sandbox_phase_parse(json_path_string(sandbox->json, "status.phase"));
-    return phase == SANDBOX_PAUSED || phase == SANDBOX_RESUMING;
+    return sandbox_phase_parse(json_path_string(sandbox->json, "status.phase")) == SANDBOX_PAUSED;
 }
 
 /* Both of one moment: the sandbox is the same before and after. ERR_CONFLICT: it is not, and is looked at again. */
@@ -280,7 +279,7 @@ static int read_source_and_pause(struct controller *controller, struct snapshot_
 
     if (read_source(controller, scene, &scene->sandbox_object, err) < 0)
         return -1;
-    if (!scene->sandbox_object || !stands_still(scene->sandbox_object))
+    if (!scene->sandbox_object || !is_paused(scene->sandbox_object))
         return 0;
     if (read_pause(controller, scene, err) < 0 || read_source(controller, scene, &after, err) < 0)
         return -1;

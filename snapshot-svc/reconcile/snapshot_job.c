@@ -129,7 +129,7 @@ static void succeed(struct snapshot_pass *pass, const struct job_result *result)
 
     for (size_t i = 0; i < pass->status.containers.count; i++)
         snapshot_set_text(&containers[i].image_digest, digest_for(result, containers[i].name));
-    snapshot_enter_succeeded(pass);
+    snapshot_enter_succeeded(pass, "JobSucceeded");
 }
 
 static void job_succeeded(struct snapshot_pass *pass)

@@ -24,7 +24,7 @@ struct snapshot_pass {
 void snapshot_write_status(struct snapshot_pass *pass);
 void snapshot_enter_failed(struct snapshot_pass *pass, const char *reason, const char *event,
                            const char *message);
-void snapshot_enter_succeeded(struct snapshot_pass *pass);
+void snapshot_enter_succeeded(struct snapshot_pass *pass, const char *event);
 void snapshot_set_text(char **slot, const char *text); /* NULL clears */
 int64_t snapshot_deadline_ms(const struct snapshot_pass *pass);
 bool snapshot_is_hold(const struct snapshot_pass *pass); /* a pause: stay frozen, and die frozen */

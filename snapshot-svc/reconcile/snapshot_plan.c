@@ -55,13 +55,13 @@ void snapshot_enter_failed(struct snapshot_pass *pass, const char *reason, const
     act_event(pass->plan, pass->self, true, event, message);
 }
 
-void snapshot_enter_succeeded(struct snapshot_pass *pass)
+void snapshot_enter_succeeded(struct snapshot_pass *pass, const char *event)
 {
     enter_final(pass, SNAPSHOT_SUCCEED);
     condition_set(&pass->status.conditions, SNAPSHOT_CONDITION_READY, "SnapshotReady", "Snapshot is ready",
                   pass->now_ms);
     snapshot_write_status(pass);
-    act_event(pass->plan, pass->self, false, "JobSucceeded", "Snapshot is ready");
+    act_event(pass->plan, pass->self, false, event, "Snapshot is ready");
 }
 
 static void end_commit(struct snapshot_pass *pass, enum action_type how)
@@ -438,7 +438,7 @@ void snapshot_enter_succeeded_by_agent(struct snapshot_pass *pass)
     store_path(pass);
     if (pass->seen->commit->handed_over) /* we may hear of that with its success only */
         capture_set_condition(pass);
-    snapshot_enter_succeeded(pass);
+    snapshot_enter_succeeded(pass, "JobSucceeded");
 }
 
 static void succeeded_step(struct snapshot_pass *pass)

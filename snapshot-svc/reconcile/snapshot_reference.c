@@ -9,12 +9,12 @@
  *   Paused            | usable           | Succeed, path Reference, in one write
  *   Paused            | kept on one node | Failed, KeptOnOneNode: what has not been pushed cannot be referred to
  *   Paused            | neither          | Failed, PauseSnapshotNotFound
- *   Resuming          | usable           | Succeed, Reference: nobody has been let in, so these are its files
- *   Resuming, Pausing | any other        | Pending; what comes of it wakes us
+ *   Pausing, Resuming | any              | Pending; what comes of it wakes us. A pod that comes back may have written already
  *   running, or other | -                | not here: a commit of its pod, with the checks of that
  *
- * Why the files are right: the snapshot of the last pause is removed only after the source is told to run (sandbox_resume.c), and its
- * number tells it from that of an earlier pause. */
+ * So a source that was resumed meanwhile is committed as it runs, and one that was paused meanwhile is referred to: in each case the
+ * files are no older than the request. Paused promises that no pod is left (K16), and the number of the pause tells its snapshot from
+ * that of an earlier one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +69,7 @@ static void refer(struct snapshot_pass *pass, const struct sandboxsnapshot *paus
     copy_images(status, &pause->status);
     snapshot_set_text(&status->path, "Reference");
     status->start_ms = pass->now_ms - pass->now_ms % 1000;
-    snapshot_enter_succeeded(pass);
+    snapshot_enter_succeeded(pass, "Referenced");
 }
 
 static void fail_kept(struct snapshot_pass *pass, const char *node)
@@ -101,14 +101,6 @@ static void paused_source(struct snapshot_pass *pass, const struct sandboxsnapsh
         refer(pass, pause);
 }
 
-static void resuming_source(struct snapshot_pass *pass, const struct sandboxsnapshot *pause)
-{
-    if (pause && !sandboxsnapshot_is_kept(&pause->status))
-        refer(pass, pause);
-    else
-        snapshot_wait(pass);
-}
-
 bool reference_step(struct snapshot_pass *pass)
 {
     const struct sandboxsnapshot_observed *seen = pass->seen;
@@ -120,10 +112,8 @@ bool reference_step(struct snapshot_pass *pass)
     case SANDBOX_PAUSED:
         paused_source(pass, snapshot_of_pause(seen));
         return true;
-    case SANDBOX_RESUMING:
-        resuming_source(pass, snapshot_of_pause(seen));
-        return true;
     case SANDBOX_PAUSING:
+    case SANDBOX_RESUMING:
         snapshot_wait(pass);
         return true;
     case SANDBOX_PHASE_NONE:

@@ -421,7 +421,8 @@ static const char *const milestones[] = {
     "Pausing",           "Paused",           "PauseFailed",       "Resuming",
     "Resumed",           "ResumeFailed",     "CreatedJob",        "JobSucceeded",
     "JobFailed",         "SuccessfulCreate", "SourcePodNotFound", "AgentUnreachable",
-    "JobPodNotStarting", "Captured",         "UploadFailed",      "kept"};
+    "JobPodNotStarting", "Captured",         "UploadFailed",      "kept",
+    "Referenced"};
 enum { MILESTONES = sizeof(milestones) / sizeof(*milestones) };
 
 static void note_milestones(const struct world *world, unsigned reached[MILESTONES])

@@ -164,6 +164,7 @@ void world_plan_snapshot(struct world *world, const struct picture *picture, boo
     json_t *snapshot = public_snapshot ? picture->public_snapshot : picture->snapshot;
     /* The executor looks at the other snapshots just before: an old view may overlook one, the agent does not. */
     json_t *other = public_snapshot ? world->now.snapshot : world->now.public_snapshot;
+    struct picture fresh = *picture; /* nor a sandbox that a snapshot of it depends on */
     struct typed typed;
     struct typed_job commit_job, unpause_job;
     struct commit_view view;
@@ -174,13 +175,16 @@ void world_plan_snapshot(struct world *world, const struct picture *picture, boo
     *plan = (struct plan)PLAN_INIT;
     if (!snapshot)
         return;
-    typed_read(&typed, picture, snapshot, other);
+    if (public_snapshot && !is_final(snapshot))
+        fresh.sandbox = world->now.sandbox;
+    typed_read(&typed, &fresh, snapshot, other);
     SCOPED(string) char *commit_name = name_commit_job(typed.snapshot.meta.name);
     SCOPED(string) char *unpause_name = name_unpause_job(typed.snapshot.meta.name);
     view_commit(world, snapshot, &view, &image, digest);
     bool busy = other && strcmp(phase_of(other), "Committing") == 0;
     struct sandboxsnapshot_observed seen = {.snapshot = &typed.snapshot,
-                                            .sandbox = picture->sandbox ? &typed.sandbox : NULL,
+                                            .sandbox = fresh.sandbox ? &typed.sandbox : NULL,
+                                            .pause_snapshot = public_snapshot && other ? &typed.other : NULL,
                                             .pods = typed.pod_refs,
                                             .pod_count = typed.pod_count,
                                             .push_secret = world->push_secret,
@@ -243,6 +247,14 @@ static void check_capture_law(struct world *world, const struct action *action)
         law_broken(world, "what was handed over does not fail into nothing");
 }
 
+/* Whoever refers to images has to know that they are the newest there is. */
+static void check_reference_law(struct world *world, const struct action *action)
+{
+    if (strcmp(text_at(action->body, "status.path"), "Reference") == 0 && is_wanted(world) &&
+        snapshot_files(action->body) != world->truth)
+        law_broken(world, "a snapshot of a paused sandbox has its files");
+}
+
 static void check_phase_law(struct world *world, const struct action *action)
 {
     if (action->kind == KIND_BATCH_SANDBOX && strcmp(text_at(action->body, "status.phase"), "Paused") == 0 &&
@@ -250,8 +262,10 @@ static void check_phase_law(struct world *world, const struct action *action)
         law_broken(world, "Paused only when the pods are gone");
     if (action->kind == KIND_SANDBOX_SNAPSHOT && strcmp(text_at(action->body, "status.phase"), "Failed") == 0)
         check_no_job_commits(world, action->name);
-    if (action->kind == KIND_SANDBOX_SNAPSHOT)
+    if (action->kind == KIND_SANDBOX_SNAPSHOT) {
         check_capture_law(world, action);
+        check_reference_law(world, action);
+    }
 }
 
 static bool execute_patch(struct world *world, const struct action *action)
