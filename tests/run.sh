@@ -75,9 +75,8 @@ run_part() { # preset, label
     fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     printf '%-8s %-12s %5d passed %3d failed %3d skipped  %4ds\n' "$1" "$2" "$p" "$f" "$s" $(($(date +%s) - started))
-    if [ "$f" -ne 0 ]; then
-        grep -E '\*\*\*(Failed|Timeout|Exception)|\[  FAILED  \]|ERROR: AddressSanitizer|runtime error|SUMMARY:' "$log" | head -40 || true
-        echo "--- end of $log:"
+    if [ "$f" -ne 0 ] && ! awk -f tests/show-failures.awk "$log"; then
+        echo "--- no program failed; the end of $log:"
         tail -n 60 "$log"
     fi
 }
