@@ -16,7 +16,6 @@
 #include "snapshot-svc/cluster/local/local_priv.h"
 #include "snapshot-svc/cluster/local/metadata.h"
 #include "snapshot-svc/cluster/local/refusal.h"
-#include "snapshot-svc/cluster/local/secrets.h"
 
 #define HISTORY_MAX       2048
 #define GENERATE_ATTEMPTS 8
@@ -26,7 +25,7 @@ static struct local *local_of(struct cluster *cluster)
     return (struct local *)cluster;
 }
 
-static struct change change_of(const struct local *local, enum cluster_kind kind)
+struct change local_change(const struct local *local, enum cluster_kind kind)
 {
     return (struct change){
         .kind = kind, .ns = local->ns, .node = local->node, .now_ms = local->now_ms(local->clock)};
@@ -36,6 +35,7 @@ static struct change change_of(const struct local *local, enum cluster_kind kind
 
 struct write {
     struct local *local;
+    uint64_t version; /* before it */
     bool committed;
 };
 
@@ -47,6 +47,7 @@ static int write_begin(struct local *local, struct write *write, struct error *e
         return -1;
     }
     write->local = local;
+    write->version = store_version(local->store);
     return 0;
 }
 
@@ -55,6 +56,7 @@ static int write_commit(struct write *write, struct error *err)
     write->committed = true; /* a commit that fails has rolled back itself */
     if (store_commit(write->local->store, err) < 0)
         return -1;
+    local_secrets_follow(write->local, write->version);
     pthread_cond_broadcast(&write->local->changed);
     return 0;
 }
@@ -69,11 +71,12 @@ static void write_end(struct write *write)
 }
 #define SCOPED_WRITE __attribute__((cleanup(write_end)))
 
-static int check_writable(enum cluster_kind kind, struct error *err)
+static int check_namespace(const struct local *local, const char *ns, struct error *err)
 {
-    if (kind == KIND_SECRET)
-        return error_set(err, ERR_UNSUPPORTED, "secrets are files here (one folder each), and read-only");
-    return 0;
+    if (strcmp(ns, local->ns) == 0)
+        return 0;
+    return error_set(err, ERR_NOT_FOUND, "namespaces \"%.*s\" not found: this local cluster has only \"%s\"",
+                     QUOTED(ns), local->ns);
 }
 
 /* ---- reading ---- */
@@ -105,10 +108,8 @@ static int local_get(struct cluster *cluster, enum cluster_kind kind, const char
 {
     struct local *local = local_of(cluster);
 
-    if (kind == KIND_SECRET && strcmp(ns, local->ns) != 0)
-        return refuse_not_found(err, kind, name);
     if (kind == KIND_SECRET)
-        return secret_read(local->secrets_dir, ns, name, ret_object, err);
+        return local_secret_get(local, ns, name, ret_object, err);
     if (expire_events(local, kind, err) < 0)
         return -1;
     pthread_mutex_lock(&local->lock);
@@ -194,16 +195,14 @@ static int local_create(struct cluster *cluster, enum cluster_kind kind, const c
                         json_t **ret_object, struct error *err)
 {
     struct local *local = local_of(cluster);
-    struct change change = change_of(local, kind);
+    struct change change = local_change(local, kind);
     SCOPED(json) json_t *object = NULL;
     SCOPED_WRITE struct write write = {0};
 
-    if (check_writable(kind, err) < 0)
+    if (check_namespace(local, ns, err) < 0)
         return -1;
-    if (strcmp(ns, local->ns) != 0)
-        return error_set(err, ERR_NOT_FOUND,
-                         "namespaces \"%.*s\" not found: this local cluster has only \"%s\"", QUOTED(ns),
-                         local->ns);
+    if (kind == KIND_SECRET)
+        return local_secret_create(local, wanted, ret_object, err);
     if (write_begin(local, &write, err) < 0 || new_object(local, &change, wanted, &object, err) < 0 ||
         insert(local, &change, object, err) < 0 || write_commit(&write, err) < 0)
         return -1;
@@ -238,13 +237,13 @@ static int patch(struct cluster *cluster, enum cluster_kind kind, enum patch_tar
                  json_t **ret_object, struct error *err)
 {
     struct local *local = local_of(cluster);
-    struct change change = change_of(local, kind);
+    struct change change = local_change(local, kind);
     SCOPED(json) json_t *old = NULL;
     SCOPED(json) json_t *object = NULL;
     SCOPED_WRITE struct write write = {0};
 
-    if (check_writable(kind, err) < 0 || write_begin(local, &write, err) < 0 ||
-        find(local, kind, ns, name, &old, err) < 0 || check_version(kind, old, resource_version, err) < 0 ||
+    if (write_begin(local, &write, err) < 0 || find(local, kind, ns, name, &old, err) < 0 ||
+        check_version(kind, old, resource_version, err) < 0 ||
         change_patch(&change, target, old, merge_patch, &object, err) < 0)
         return -1;
     if (!json_equal(object, old) &&
@@ -258,6 +257,9 @@ static int local_patch(struct cluster *cluster, enum cluster_kind kind, const ch
                        const json_t *merge_patch, const char *resource_version, json_t **ret_object,
                        struct error *err)
 {
+    if (kind == KIND_SECRET)
+        return local_secret_patch(local_of(cluster), ns, name, merge_patch, resource_version, ret_object,
+                                  err);
     return patch(cluster, kind, PATCH_ALL_BUT_STATUS, ns, name, merge_patch, resource_version, ret_object,
                  err);
 }
@@ -266,8 +268,8 @@ static int local_patch_status(struct cluster *cluster, enum cluster_kind kind, c
                               const char *name, const json_t *merge_patch, const char *resource_version,
                               json_t **ret_object, struct error *err)
 {
-    if (kind == KIND_EVENT)
-        return error_set(err, ERR_UNSUPPORTED, "events have no status");
+    if (kind == KIND_EVENT || kind == KIND_SECRET)
+        return error_set(err, ERR_UNSUPPORTED, "%s have no status", cluster_kind_info(kind)->plural);
     return patch(cluster, kind, PATCH_STATUS, ns, name, merge_patch, resource_version, ret_object, err);
 }
 
@@ -285,13 +287,14 @@ static int local_remove(struct cluster *cluster, enum cluster_kind kind, const c
                         const char *uid, const char *resource_version, int grace_s, struct error *err)
 {
     struct local *local = local_of(cluster);
-    struct change change = change_of(local, kind);
+    struct change change = local_change(local, kind);
     SCOPED(json) json_t *object = NULL;
     SCOPED_WRITE struct write write = {0};
 
-    if (check_writable(kind, err) < 0 || write_begin(local, &write, err) < 0 ||
-        find(local, kind, ns, name, &object, err) < 0 || check_uid(kind, object, uid, err) < 0 ||
-        check_version(kind, object, resource_version, err) < 0 ||
+    if (kind == KIND_SECRET)
+        return local_secret_remove(local, ns, name, uid, resource_version, err);
+    if (write_begin(local, &write, err) < 0 || find(local, kind, ns, name, &object, err) < 0 ||
+        check_uid(kind, object, uid, err) < 0 || check_version(kind, object, resource_version, err) < 0 ||
         collect_delete(local->store, &change, object, grace_s, err) < 0)
         return -1;
     return write_commit(&write, err);
@@ -305,6 +308,7 @@ static void local_free(struct cluster *cluster)
 
     assert(local->watches == 0);
     store_free(local->store);
+    secret_box_free(local->secrets);
     pthread_cond_destroy(&local->changed);
     pthread_mutex_destroy(&local->lock);
     fd_freep(&local->lock_fd); /* after the file is closed: from here on another process may open it */
@@ -347,6 +351,7 @@ static struct local *local_new(const struct cluster_local_options *options)
         .now_ms = options->now_ms ? options->now_ms : real_now_ms,
         .clock = options->clock,
         .lock_fd = -1,
+        .secrets = secret_box_new(),
     };
     pthread_mutex_init(&local->lock, NULL);
     pthread_cond_init(&local->changed, NULL);

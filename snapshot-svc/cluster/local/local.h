@@ -3,8 +3,10 @@
  *
  * Namespace: there is one; creating elsewhere is ERR_NOT_FOUND.
  *
- * Secrets are not in the file: each is a folder under secrets_dir with one file per key, as a Secret volume
- * looks, and is read at each get. They can be got by name and nothing else (ERR_UNSUPPORTED).
+ * Secrets are not in the file. An operator's is a folder under secrets_dir with one file per key, as a Secret volume
+ * looks, read at each get and never written. Those that are created here live in memory: a restart forgets them, and
+ * they go with the sandbox that owns them. Where both have a name, the folder wins. They cannot be listed or watched
+ * (ERR_UNSUPPORTED).
  *
  * Pods are bound to `node` when created. They carry the finalizer POD_NODE_FINALIZER, which the node runner
  * takes away when the containers are really gone, so that deletion has two phases as with a kubelet;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/base64.h"
@@ -102,4 +103,14 @@ int secret_read(const char *secrets_dir, const char *ns, const char *name, json_
         return error_wrap(err, "Secret %s", name);
     *ret_secret = secret_new(ns, name, data);
     return 0;
+}
+
+bool secret_is_folder(const char *secrets_dir, const char *name)
+{
+    struct stat info;
+
+    if (!secrets_dir || !is_dns_subdomain(name))
+        return false;
+    SCOPED(string) char *folder = xasprintf("%s/%s", secrets_dir, name);
+    return stat(folder, &info) == 0 && S_ISDIR(info.st_mode);
 }

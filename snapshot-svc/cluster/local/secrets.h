@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "shared/base/error.h"
 
@@ -12,3 +13,6 @@
  * unreadable. */
 int secret_read(const char *secrets_dir, const char *ns, const char *name, json_t **ret_secret,
                 struct error *err);
+
+/* Is there such a folder? */
+bool secret_is_folder(const char *secrets_dir, const char *name);
