@@ -23,9 +23,11 @@ static struct create_request plain(void)
 
 static int check(struct create_request *request, int64_t max_timeout_s, struct error *err)
 {
-    struct check_settings settings = {max_timeout_s, &no_paths};
+    struct check_settings settings = {.max_timeout_s = max_timeout_s, .host_paths = &no_paths};
     int result = create_request_settle(request, err);
 
+    if (result == 0)
+        result = create_request_check_mode(request, err);
     if (result == 0)
         result = create_request_check(request, &settings, NOW_MS, err);
     create_request_done(request);
@@ -209,6 +211,69 @@ static void host_volumes_stay_under_the_allow_list(void **state)
     }
 }
 
+static void a_claim_has_a_name_and_asks_for_a_size(void **state)
+{
+    static const struct {
+        const char *claim, *storage;
+        bool fine;
+    } rows[] = {{"data", NULL, true},    {"data", "10Gi", true},  {"data", "1.5Ti", true},
+                {"data", "1024", true},  {"data", "10G", false},  {"data", "", false},
+                {"data", "-1Gi", false}, {"data", "1.Gi", false}, {"data", "10Gi ", false},
+                {"Data", NULL, false},   {"-data", NULL, false},  {"", NULL, false}};
+    struct error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct create_request request = plain();
+        struct volume *volume = xcalloc(1, sizeof(*volume));
+        *volume = (struct volume){.name = xstrdup("v"),
+                                  .mount_path = xstrdup("/v"),
+                                  .claim = {.name = xstrdup(rows[i].claim),
+                                            .storage = rows[i].storage ? xstrdup(rows[i].storage) : NULL}};
+        request.volumes = (struct json_list){volume, 1};
+        print_message("%s %s\n", rows[i].claim, rows[i].storage ? rows[i].storage : "-");
+        if (rows[i].fine)
+            assert_ok(check(&request, 0, &err), &err);
+        else
+            assert_fails(check(&request, 0, &err), &err, ERR_INVALID, "pvc");
+    }
+}
+
+static void a_snapshot_has_an_entrypoint_that_stays_up_unless_another_is_given(void **state)
+{
+    struct create_request plain_one = {.snapshot_id = xstrdup("s"), .limits_given = true};
+    struct create_request own = {.snapshot_id = xstrdup("s"), .limits_given = true, .entrypoint_given = true};
+    struct create_request empty = {
+        .snapshot_id = xstrdup("s"), .limits_given = true, .entrypoint_given = true};
+    struct error err = {0};
+
+    (void)state;
+    assert_ok(create_request_settle(&plain_one, &err), &err);
+    assert_int_equal(plain_one.entrypoint.count, 3);
+    assert_string_equal(plain_one.entrypoint.items[0], "tail");
+    json_strings_add(&own.entrypoint, "run");
+    assert_ok(create_request_settle(&own, &err), &err);
+    assert_int_equal(own.entrypoint.count, 1);
+    assert_fails(create_request_settle(&empty, &err), &err, ERR_INVALID, "at least one item");
+    create_request_done(&plain_one);
+    create_request_done(&own);
+    create_request_done(&empty);
+}
+
+static void credentials_of_no_image_are_forgotten(void **state)
+{
+    struct create_request request = {.snapshot_id = xstrdup("s"),
+                                     .limits_given = true,
+                                     .image = {xstrdup(" "), {xstrdup("user"), xstrdup("secret")}}};
+    struct error err = {0};
+
+    (void)state;
+    assert_ok(create_request_settle(&request, &err), &err);
+    assert_null(request.image.auth.username);
+    assert_null(request.image.auth.password);
+    create_request_done(&request);
+}
+
 static void a_volume_name_is_used_once(void **state)
 {
     char *allowed[] = {"/"};
@@ -233,6 +298,12 @@ static void every_error_has_a_status_and_a_code(void **state)
         assert_string_equal(contract_code_of(&err), contract_code_name(code));
         assert_in_range(http_status_of(&err), 400, 599);
     }
+    struct error past = {0}, never = {0};
+    (void)refuse(&past, CODE_INVALID_EXPIRATION, "x");
+    (void)refuse(&never, CODE_NO_EXPIRATION, "x");
+    assert_string_equal(contract_code_of(&past), contract_code_of(&never));
+    assert_int_equal(http_status_of(&past), 400);
+    assert_int_equal(http_status_of(&never), 409);
     for (enum error_code class = ERR_INVALID; class < ERR_MAX; class ++) {
         struct error err = {.code = class, .reason = "SomethingOfTheOrchestrators"};
         assert_non_null(contract_code_of(&err));
@@ -251,6 +322,9 @@ int main(void)
         cmocka_unit_test(resources_are_quantities_and_gpu_is_a_number),
         cmocka_unit_test(quantities_are_those_of_kubernetes),
         cmocka_unit_test(host_volumes_stay_under_the_allow_list),
+        cmocka_unit_test(a_claim_has_a_name_and_asks_for_a_size),
+        cmocka_unit_test(a_snapshot_has_an_entrypoint_that_stays_up_unless_another_is_given),
+        cmocka_unit_test(credentials_of_no_image_are_forgotten),
         cmocka_unit_test(a_volume_name_is_used_once),
         cmocka_unit_test(every_error_has_a_status_and_a_code),
     };
