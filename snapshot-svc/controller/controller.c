@@ -176,6 +176,8 @@ struct controller *controller_new(const struct controller_options *options)
 
     controller->service = service;
     controller->config = options->config;
+    for (int i = 0; i < BEGIN_LOCKS; i++)
+        pthread_mutex_init(&controller->begin_locks[i], NULL);
     controller->index = snapshot_index_new();
     controller->refusals = refusals_new();
     controller->recorder = recorder_new(service->cluster);
@@ -221,6 +223,8 @@ void controller_free(struct controller *controller)
     loop_done(&controller->snapshots);
     outcomes_free(controller->outcomes);
     recorder_free(controller->recorder);
+    for (int i = 0; i < BEGIN_LOCKS; i++)
+        pthread_mutex_destroy(&controller->begin_locks[i]);
     snapshot_index_free(controller->index);
     refusals_free(controller->refusals);
     free(controller);

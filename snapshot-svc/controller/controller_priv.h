@@ -30,6 +30,8 @@ struct loop {
     struct metric *succeeded, *conflicted, *failed, *seconds, *depth;
 };
 
+enum { BEGIN_LOCKS = 64 };
+
 struct controller { /* set when made; the parts lock for themselves */
     const struct service *service;
     struct reconcile_config config;
@@ -40,6 +42,9 @@ struct controller { /* set when made; the parts lock for themselves */
     struct recorder *recorder;
     struct outcomes *outcomes;
     struct metric *commits_followed;
+    /* Held from the look at a snapshot that has not begun to what its pass writes; its sandbox decides which. So the second of two workers
+     * sees that the first one's commits (K21). */
+    pthread_mutex_t begin_locks[BEGIN_LOCKS];
     int leads; /* atomic: there are workers for what is queued; a follower queues, counts and logs nothing */
     int stopping; /* atomic: workers take up no more actions */
 };
