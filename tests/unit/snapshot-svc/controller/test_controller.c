@@ -311,6 +311,55 @@ static void a_pause_waits_for_a_snapshot_of_the_same_pod(void **state)
     kit_await_phase(kit, KIND_SANDBOX_SNAPSHOT, "shot", "Succeed");
 }
 
+static void create_snapshot(struct kit *kit, const char *name)
+{
+    SCOPED(string)
+    char *text = xasprintf("{\"apiVersion\":\"sandbox.opensandbox.io/v1alpha1\",\"kind\":\"SandboxSnapshot\","
+                           "\"metadata\":{\"name\":\"%s\"},\"spec\":{\"sandboxName\":\"demo\"}}",
+                           name);
+    kit_create(kit, KIND_SANDBOX_SNAPSHOT, text);
+}
+
+static void a_snapshot_of_a_paused_sandbox_refers_to_the_image_of_its_pause(void **state)
+{
+    struct kit *kit = *state;
+
+    run_demo(kit);
+    kit_patch(kit, KIND_BATCH_SANDBOX, "demo", PAUSE);
+    kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Paused");
+    const unsigned commits = fake_committer_seen(kit->agent).commits_begun;
+    create_snapshot(kit, "shot");
+    kit_await_phase(kit, KIND_SANDBOX_SNAPSHOT, "shot", "Succeed");
+    SCOPED(json) json_t *shot = kit_get(kit, KIND_SANDBOX_SNAPSHOT, "shot");
+    SCOPED(json) json_t *pause = kit_get(kit, KIND_SANDBOX_SNAPSHOT, "demo-pause");
+    assert_true(json_equal(json_path(shot, "status.containers"), json_path(pause, "status.containers")));
+    assert_string_equal(json_path_string(shot, "status.path"), "Reference");
+    assert_int_equal(fake_committer_seen(kit->agent).commits_begun, commits);
+    kit_delete(kit, KIND_BATCH_SANDBOX, "demo");
+    kit_await_gone(kit, KIND_SANDBOX_SNAPSHOT, "demo-pause");
+    kit_await_phase(kit, KIND_SANDBOX_SNAPSHOT, "shot", "Succeed");
+    kit_delete(kit, KIND_SANDBOX_SNAPSHOT, "shot");
+    kit_await_gone(kit, KIND_SANDBOX_SNAPSHOT, "shot");
+}
+
+/* The agent refuses a second commit of a pod, and is asked again: a call that begins nothing tells of two at once. */
+static void snapshots_and_a_pause_of_one_sandbox_take_turns(void **state) /* A17 */
+{
+    struct kit *kit = *state;
+    static const char *const names[] = {"shot-0", "shot-1", "shot-2", "shot-3", "shot-4", "shot-5"};
+    enum { NAMES = sizeof(names) / sizeof(*names) };
+
+    run_demo(kit);
+    for (size_t i = 0; i < NAMES; i++)
+        create_snapshot(kit, names[i]);
+    kit_patch(kit, KIND_BATCH_SANDBOX, "demo", PAUSE);
+    for (size_t i = 0; i < NAMES; i++)
+        kit_await_phase(kit, KIND_SANDBOX_SNAPSHOT, names[i], "Succeed");
+    kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Paused");
+    assert_int_equal(fake_committer_seen(kit->agent).commit_calls,
+                     fake_committer_seen(kit->agent).commits_begun);
+}
+
 /* ---- the push Secret ---- */
 
 static void begin_with_push_secret(struct kit *kit)
@@ -459,6 +508,8 @@ int main(void)
         TEST(a_snapshot_of_nobody_fails_and_says_so),
         TEST(a_snapshot_deleted_under_way_is_cancelled_and_goes),
         TEST(a_pause_waits_for_a_snapshot_of_the_same_pod),
+        TEST(a_snapshot_of_a_paused_sandbox_refers_to_the_image_of_its_pause),
+        TEST(snapshots_and_a_pause_of_one_sandbox_take_turns),
         TEST(the_push_secret_goes_to_the_agent),
         TEST(a_bad_push_secret_fails_before_anything_is_frozen),
         TEST(a_deleted_sandbox_takes_everything_with_it),
