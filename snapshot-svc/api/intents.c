@@ -17,7 +17,7 @@
 
 typedef int admit_fn(const struct batchsandbox *sandbox, enum admit_step *ret_step, struct error *err);
 
-enum { REQUEST_ID_MAX_BYTES = 1024, REQUEST_HASH_DIGITS = 32 };
+enum { REQUEST_HASH_DIGITS = 32 };
 
 struct verb {
     const char *name;

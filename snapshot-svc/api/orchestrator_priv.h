@@ -7,7 +7,7 @@
 #include "snapshot-svc/api/orchestrator_service.h"
 #include "snapshot-svc/api/watchers.h"
 
-enum { WRITE_LOCKS = 64 };
+enum { WRITE_LOCKS = 64, REQUEST_ID_MAX_BYTES = 1024 };
 
 struct orchestrator_service {
     /* Set by orchestrator_service_new, then read by anyone. */
@@ -49,9 +49,11 @@ int patch_sandbox(struct orchestrator_service *self, const json_t *sandbox, cons
 
 /* ---- handlers, one file per kind ---- */
 
-rpc_unary_fn handle_create, handle_get, handle_list, handle_delete; /* sandboxes.c */
-rpc_unary_fn handle_pause, handle_resume;                           /* intents.c */
-rpc_unary_fn handle_renew, handle_label;                            /* edits.c */
+rpc_unary_fn handle_create;                          /* create.c */
+rpc_unary_fn handle_get, handle_delete;              /* sandboxes.c */
+rpc_unary_fn handle_list;                            /* list.c */
+rpc_unary_fn handle_pause, handle_resume;            /* intents.c */
+rpc_unary_fn handle_renew, handle_label;             /* edits.c */
 rpc_unary_fn handle_create_snapshot, handle_get_snapshot, handle_list_snapshots,
     handle_delete_snapshot;             /* snapshots.c */
 rpc_stream_fn handle_watch;             /* watch.c */

@@ -82,10 +82,18 @@ static struct limit *limit_of(const struct kube *kube, enum cluster_kind kind)
     return kind == KIND_EVENT ? kube->event_limit : kube->limit;
 }
 
+/* It may be a Secret. */
+static void body_freep(char **body)
+{
+    if (*body)
+        explicit_bzero(*body, strlen(*body));
+    free(*body);
+}
+
 int kube_call(struct kube *kube, const struct kube_call *call, const char *url,
               struct http_response *ret_answer, struct error *err)
 {
-    SCOPED(string) char *body = call->body ? json_text(call->body) : NULL;
+    SCOPED(body) char *body = call->body ? json_text(call->body) : NULL;
     struct limit *limit = limit_of(kube, call->what.kind);
     int64_t give_up_at_ms = clock_monotonic_ms() + KUBE_CALL_BUDGET_MS;
 
