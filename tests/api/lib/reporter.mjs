@@ -10,23 +10,25 @@ function indent(text) {
 }
 
 export default async function* report(events) {
-    const failed = []
+    const failed = [], suites = []
     let passed = 0, skipped = 0
     for await (const { type, data } of events) {
         if (type === 'test:stdout' || type === 'test:stderr') yield data.message
+        if (type === 'test:start') suites.splice(data.nesting, Infinity, data.name)
         if (type !== 'test:pass' && type !== 'test:fail') continue
+        const sentence = [...suites.slice(0, data.nesting), data.name].join(': ')
         if (type === 'test:fail' && (isCase(data) || data.details.error?.failureType !== 'subtestsFailed')) {
-            failed.push(data.name)
+            failed.push(sentence)
             const error = data.details.error
-            yield `[  FAILED  ] ${data.name}\n${indent(String(error?.cause?.stack ?? error?.cause ?? error))}\n`
+            yield `[  FAILED  ] ${sentence}\n${indent(String(error?.cause?.stack ?? error?.cause ?? error))}\n`
         } else if (!isCase(data)) {
             continue
         } else if (data.skip !== undefined || data.todo !== undefined) {
             skipped++
-            yield `[  SKIPPED ] ${data.name}\n`
+            yield `[  SKIPPED ] ${sentence}\n`
         } else {
             passed++
-            yield `[       OK ] ${data.name} (${Math.round(data.details.duration_ms)} ms)\n`
+            yield `[       OK ] ${sentence} (${Math.round(data.details.duration_ms)} ms)\n`
         }
     }
     yield `[==========] ${passed + failed.length} test(s) run.\n[  PASSED  ] ${passed} test(s).\n`

@@ -26,12 +26,12 @@ const agents = {
 }
 
 // Opens a request with the right key; `headers` wins, and null takes a header away. The caller writes and ends it.
-export function open(method, path, { headers = {}, base = service.url, key = service.key } = {}) {
+export function open(method, path, { headers = {}, base = service.url, key = service.key, ca } = {}) {
     const all = { 'OPEN-SANDBOX-API-KEY': key || null, ...headers }
     for (const name of Object.keys(all)) if (all[name] === null) delete all[name]
     const target = new URL(base)
     const request = (target.protocol === 'https:' ? https : http).request({
-        host: target.hostname, port: target.port, method, path, headers: all, agent: agents[target.protocol], timeout: 90_000,
+        host: target.hostname, port: target.port, method, path, headers: all, agent: ca ? undefined : agents[target.protocol], ca, timeout: 90_000,
     })
     request.on('timeout', () => request.destroy(new Error(`${method} ${path}: no answer in 90 s`)))
     return request
@@ -44,7 +44,9 @@ export function rest(method, path, { body, ...options } = {}) {
         const bytes = body === undefined ? null : plain ? Buffer.from(body) : Buffer.from(JSON.stringify(body))
         const type = bytes ? { 'Content-Type': 'application/json', 'Content-Length': bytes.length } : {}
         const request = open(method, path, { ...options, headers: { ...type, ...options.headers } })
-        request.on('error', reject)
+        // The server may close an idle connection at the moment in which it is used again: then nobody has read the request.
+        request.on('error', (error) =>
+            request.reusedSocket && error.code === 'ECONNRESET' ? rest(method, path, { body, ...options }).then(resolve, reject) : reject(error))
         request.on('response', (response) => answer_of(response).then(resolve, reject))
         request.end(bytes)
     })
