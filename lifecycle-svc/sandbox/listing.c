@@ -1,11 +1,8 @@
 #include "lifecycle-svc/sandbox/listing.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lifecycle-svc/sandbox/contract_code.h"
-#include "lifecycle-svc/sandbox/state.h"
 #include "lifecycle-svc/sandbox/view.h"
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
@@ -35,34 +32,19 @@ int list_query_read_metadata(struct list_query *query, const char *form, struct 
     return 0;
 }
 
-static bool matches_state(const orch_sandbox *sandbox, const struct json_strings *states)
+bool list_query_can_match(const struct list_query *query)
 {
-    const char *state = sandbox_state_name(sandbox_state_of(sandbox));
-
-    for (size_t i = 0; i < states->count; i++)
-        if (strcasecmp(states->items[i], state) == 0)
-            return true;
-    return states->count == 0;
-}
-
-static bool matches_metadata(const orch_sandbox *sandbox, const struct json_map *metadata)
-{
-    for (size_t i = 0; i < metadata->count; i++) {
-        const char *value = orch_label(sandbox, metadata->pairs[i].key);
-        if (!value || !is_client_metadata(metadata->pairs[i].key) ||
-            strcmp(value, metadata->pairs[i].value) != 0)
+    for (size_t i = 0; i < query->metadata.count; i++)
+        if (!is_client_metadata(query->metadata.pairs[i].key))
             return false;
-    }
     return true;
 }
 
-static int newest_first(const void *left, const void *right)
+int64_t list_query_skip(const struct list_query *query)
 {
-    const orch_sandbox *a = *(orch_sandbox *const *)left, *b = *(orch_sandbox *const *)right;
+    const int64_t pages = query->page - 1;
 
-    if (a->created_at_unix_ms != b->created_at_unix_ms)
-        return a->created_at_unix_ms < b->created_at_unix_ms ? 1 : -1;
-    return strcmp(a->name, b->name); /* equal times still have one order, so pages do not overlap */
+    return pages > INT64_MAX / query->page_size ? INT64_MAX : pages * query->page_size;
 }
 
 void page_cut(int64_t page, int64_t page_size, int64_t total, struct page *ret_page)
@@ -79,20 +61,4 @@ void page_cut(int64_t page, int64_t page_size, int64_t total, struct page *ret_p
         .first = (size_t)first,
         .count = (size_t)(total - first < page_size ? total - first : page_size),
     };
-}
-
-void listing_select(orch_sandbox **all, size_t count, const struct list_query *query, struct page *ret_page)
-{
-    size_t matches = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        orch_sandbox *sandbox = all[i];
-        if (!matches_state(sandbox, &query->states) || !matches_metadata(sandbox, &query->metadata))
-            continue;
-        all[i] = all[matches]; /* a swap, so that the owner still frees each once */
-        all[matches++] = sandbox;
-    }
-    if (matches)
-        qsort(all, matches, sizeof(*all), newest_first);
-    page_cut(query->page, query->page_size, (int64_t)matches, ret_page);
 }

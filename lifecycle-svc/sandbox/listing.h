@@ -1,11 +1,11 @@
-/* listing.h - which sandboxes a list shows: filters, order, pages. Pure; any thread.
+/* listing.h - what a list is asked for, and the arithmetic of its pages. Pure; any thread.
  * Spec: contract rest-api.md §5, "List". */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "lifecycle-svc/sandbox/orchestrator.h"
 #include "shared/base/error.h"
 #include "shared/json/json.h"
 
@@ -34,6 +34,7 @@ struct page {
 /* Which of `total` sorted items are on this page; one past the end is empty. */
 void page_cut(int64_t page, int64_t page_size, int64_t total, struct page *ret_page);
 
-/* Moves the sandboxes that match to the front of `all`, newest first, and says which of them are on the page.
- */
-void listing_select(orch_sandbox **all, size_t count, const struct list_query *query, struct page *ret_page);
+/* snapshot-svc filters, sorts and cuts; it is not asked for labels that clients do not see as metadata: nothing matches them. */
+bool list_query_can_match(const struct list_query *query);
+/* How many matches come before the page. */
+int64_t list_query_skip(const struct list_query *query);

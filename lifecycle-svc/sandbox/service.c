@@ -10,6 +10,8 @@
 #include "shared/base/cleanup.h"
 
 typedef Opensandbox__Orchestrator__V1__ListSandboxesResponse orch_list;
+typedef Opensandbox__Orchestrator__V1__ListSandboxesRequest orch_list_request;
+typedef Opensandbox__Orchestrator__V1__ListSandboxesRequest__LabelsEntry orch_label_filter;
 
 enum { MAX_ID = 253 };
 
@@ -55,19 +57,83 @@ int sandbox_get(const struct sandbox_service *service, const char *id, struct sa
     return 0;
 }
 
+/* ---- list ---- */
+
+/* Borrows from the query; list_call_done() frees the rest. */
+struct list_call {
+    orch_list_request request;
+    orch_label_filter *filters;
+};
+
+static void list_call_init(struct list_call *call, const struct list_query *query)
+{
+    const size_t labels = query->metadata.count;
+
+    *call = (struct list_call){.request = OPENSANDBOX__ORCHESTRATOR__V1__LIST_SANDBOXES_REQUEST__INIT,
+                               .filters = xcalloc(labels + 1, sizeof(*call->filters))};
+    call->request.states = query->states.items;
+    call->request.n_states = query->states.count;
+    call->request.labels = xcalloc(labels + 1, sizeof(*call->request.labels));
+    for (size_t i = 0; i < labels; i++) {
+        opensandbox__orchestrator__v1__list_sandboxes_request__labels_entry__init(&call->filters[i]);
+        call->filters[i].key = query->metadata.pairs[i].key;
+        call->filters[i].value = query->metadata.pairs[i].value;
+        call->request.labels[call->request.n_labels++] = &call->filters[i];
+    }
+}
+
+static void list_call_done(struct list_call *call)
+{
+    free(call->request.labels);
+    free(call->filters);
+}
+
+/* What fits into one message, from request->skip on; *ret_got 0: there is no more. */
+static int list_part(const struct sandbox_service *service, const orch_list_request *request,
+                     struct sandbox_view *items, size_t *ret_got, int64_t *ret_total, struct error *err)
+{
+    SCOPED(orch_list) orch_list *part = NULL;
+
+    if (rpc_unary(service->orchestrator, ORCHESTRATOR, "ListSandboxes", &request->base, &part, NULL, err) < 0)
+        return orchestrator_error(err, NULL);
+    *ret_got = part->n_sandboxes < (size_t)request->take ? part->n_sandboxes : (size_t)request->take;
+    *ret_total = part->total;
+    for (size_t i = 0; i < *ret_got; i++)
+        sandbox_view_of(part->sandboxes[i], &items[i]);
+    return 0;
+}
+
+static int list_page(const struct sandbox_service *service, const struct list_query *query,
+                     struct sandbox_page *page, int64_t *ret_total, struct error *err)
+{
+    struct list_call call;
+    size_t got = 0;
+    int result;
+
+    list_call_init(&call, query);
+    call.request.skip = list_query_skip(query);
+    call.request.take = query->page_size;
+    do {
+        result = list_part(service, &call.request, page->items + page->page.count, &got, ret_total, err);
+        page->page.count += result == 0 ? got : 0;
+        call.request.skip += (int64_t)got;
+        call.request.take -= (int64_t)got;
+    } while (result == 0 && got > 0 && call.request.take > 0 && call.request.skip < *ret_total);
+    list_call_done(&call);
+    return result;
+}
+
 int sandbox_list(const struct sandbox_service *service, const struct list_query *query,
                  struct sandbox_page *ret_page, struct error *err)
 {
-    Opensandbox__Orchestrator__V1__ListSandboxesRequest request =
-        OPENSANDBOX__ORCHESTRATOR__V1__LIST_SANDBOXES_REQUEST__INIT;
-    SCOPED(orch_list) orch_list *all = NULL;
+    int64_t total = 0;
 
-    if (rpc_unary(service->orchestrator, ORCHESTRATOR, "ListSandboxes", &request.base, &all, NULL, err) < 0)
-        return orchestrator_error(err, NULL);
-    listing_select(all->sandboxes, all->n_sandboxes, query, &ret_page->page);
-    ret_page->items = xcalloc(ret_page->page.count ? ret_page->page.count : 1, sizeof(*ret_page->items));
-    for (size_t i = 0; i < ret_page->page.count; i++)
-        sandbox_view_of(all->sandboxes[ret_page->page.first + i], &ret_page->items[i]);
+    ret_page->items = xcalloc((size_t)query->page_size, sizeof(*ret_page->items));
+    if (list_query_can_match(query) && list_page(service, query, ret_page, &total, err) < 0)
+        return -1;
+    const size_t shown = ret_page->page.count;
+    page_cut(query->page, query->page_size, total, &ret_page->page);
+    ret_page->page.count = shown;
     return 0;
 }
 

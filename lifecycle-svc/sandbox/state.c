@@ -4,90 +4,23 @@
 #include <string.h>
 
 #include "shared/base/alloc.h"
-#include "shared/base/cleanup.h"
-#include "shared/json/json.h"
-
-/* One way to be in a state, as clients see it. */
-struct facet {
-    enum sandbox_state state;
-    const char *reason, *message;
-    const char *condition; /* whose transition time is the state's; NULL: several candidates, or none */
-};
-
-enum { PHASE_ROWS = 7 };
-
-/* Primary rows: status.phase. "Running" is an older spelling of Succeed. */
-static const struct {
-    const char *phase;
-    struct facet facet;
-} phases[PHASE_ROWS] = {
-    // clang-format off
-    {"Pending",  {STATE_PENDING,  "CREATING", "Sandbox is being created", "Progressing"}},
-    {"Succeed",  {STATE_RUNNING,  "RUNNING",  "Sandbox is running",       "Ready"}},
-    {"Running",  {STATE_RUNNING,  "RUNNING",  "Sandbox is running",       "Ready"}},
-    {"Pausing",  {STATE_PAUSING,  "PAUSING",  "Pausing sandbox",          "Progressing"}},
-    {"Paused",   {STATE_PAUSED,   "PAUSED",   "Sandbox is paused",        "Paused"}},
-    {"Resuming", {STATE_RESUMING, "RESUMING", "Resuming sandbox",         "Progressing"}},
-    {"Failed",   {STATE_FAILED,   "FAILED",   "Operation failed",         NULL}},
-    // clang-format on
-};
-
-/* Fallback rows: objects whose phase nobody has written. */
-static const struct facet ready_with_ip = {STATE_RUNNING, "POD_READY_WITH_IP", "Pod is ready with IP",
-                                           "Ready"};
-static const struct facet ip_assigned = {STATE_ALLOCATED, "IP_ASSIGNED", "Pod has IP assigned", NULL};
-static const struct facet scheduled = {STATE_PENDING, "POD_SCHEDULED", "Pod is scheduled but not ready",
-                                       "Progressing"};
-static const struct facet waiting = {STATE_PENDING, "BATCHSANDBOX_PENDING", "Sandbox is waiting for a pod",
-                                     "Progressing"};
-static const struct facet stopping = {STATE_STOPPING, "STOPPING", "Sandbox is being deleted", NULL};
 
 static const char *const failures[] = {"PodFailed", "ResumeFailed",
                                        "PauseFailed"}; /* in order of precedence */
 
-const char *sandbox_state_name(enum sandbox_state state)
-{
-    static const char *const names[] = {
-        [STATE_PENDING] = "Pending",   [STATE_ALLOCATED] = "Allocated", [STATE_RUNNING] = "Running",
-        [STATE_PAUSING] = "Pausing",   [STATE_PAUSED] = "Paused",       [STATE_RESUMING] = "Resuming",
-        [STATE_STOPPING] = "Stopping", [STATE_FAILED] = "Failed",
-    };
-    _Static_assert(sizeof(names) / sizeof(names[0]) == STATE_MAX, "every state has a name");
-
-    return names[state];
-}
-
 char *sandbox_address_of(const orch_sandbox *sandbox)
 {
-    SCOPED(json)
-    json_t *endpoints = NULL;
-    struct error ignored; /* a malformed annotation is no address, says the contract */
-    const char *text = sandbox->endpoints_json;
-
-    if (!*text || json_parse(text, strlen(text), "endpoints", &endpoints, &ignored) < 0)
-        return NULL;
-    const char *first = json_string_value(json_array_get(endpoints, 0));
-    return first && *first ? xstrdup(first) : NULL;
+    return sandbox_first_address(sandbox->endpoints_json);
 }
 
-static const struct facet *facet_without_phase(const orch_sandbox *sandbox)
+static const struct sandbox_facet *facet_of(const orch_sandbox *sandbox)
 {
-    SCOPED(string)
-    char *address = sandbox_address_of(sandbox);
-
-    if (address)
-        return sandbox->ready == 1 ? &ready_with_ip : &ip_assigned;
-    return sandbox->allocated > 0 ? &scheduled : &waiting;
-}
-
-static const struct facet *facet_of(const orch_sandbox *sandbox)
-{
-    if (sandbox->deleting)
-        return &stopping;
-    for (size_t i = 0; i < PHASE_ROWS; i++)
-        if (strcmp(sandbox->phase, phases[i].phase) == 0)
-            return &phases[i].facet;
-    return facet_without_phase(sandbox);
+    const struct sandbox_signs signs = {.deleting = sandbox->deleting,
+                                        .phase = sandbox->phase,
+                                        .ready = sandbox->ready,
+                                        .allocated = sandbox->allocated,
+                                        .endpoints = sandbox->endpoints_json};
+    return sandbox_facet_of(&signs);
 }
 
 enum sandbox_state sandbox_state_of(const orch_sandbox *sandbox)
@@ -131,7 +64,7 @@ const orch_condition *sandbox_hidden_failure(const orch_sandbox *sandbox)
     return NULL;
 }
 
-static char *message_of(const orch_sandbox *sandbox, const struct facet *facet)
+static char *message_of(const orch_sandbox *sandbox, const struct sandbox_facet *facet)
 {
     const orch_condition *failed;
 
@@ -148,7 +81,7 @@ static char *message_of(const orch_sandbox *sandbox, const struct facet *facet)
                      failed->message);
 }
 
-static int64_t transition_of(const orch_sandbox *sandbox, const struct facet *facet)
+static int64_t transition_of(const orch_sandbox *sandbox, const struct sandbox_facet *facet)
 {
     const orch_condition *condition =
         facet->condition ? orch_true_condition(sandbox, facet->condition) : NULL;
@@ -163,7 +96,7 @@ static int64_t transition_of(const orch_sandbox *sandbox, const struct facet *fa
 
 void sandbox_status_of(const orch_sandbox *sandbox, struct sandbox_status *ret_status)
 {
-    const struct facet *facet = facet_of(sandbox);
+    const struct sandbox_facet *facet = facet_of(sandbox);
 
     ret_status->state = facet->state;
     ret_status->reason = facet->reason;

@@ -1,25 +1,12 @@
-/* state.h - from a BatchSandbox's status to what clients call its state. Pure; any thread.
- * Spec: contract rest-api.md §6, with the recommended rows. */
+/* state.h - the state of a sandbox as clients see it, with its reason, message and time. Which state it is says
+ * shared/sandbox_state. Pure; any thread. Spec: contract rest-api.md §6, with the recommended rows. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lifecycle-svc/sandbox/orchestrator.h"
-
-enum sandbox_state {
-    STATE_PENDING,
-    STATE_ALLOCATED, /* has an address, readiness unknown: only for objects without a phase */
-    STATE_RUNNING,
-    STATE_PAUSING,
-    STATE_PAUSED,
-    STATE_RESUMING,
-    STATE_STOPPING,
-    STATE_FAILED,
-    STATE_MAX
-};
-
-const char *sandbox_state_name(enum sandbox_state state); /* "Running" */
+#include "shared/sandbox_state/sandbox_state.h"
 
 struct sandbox_status {
     enum sandbox_state state;
@@ -31,7 +18,7 @@ struct sandbox_status {
 /* The caller frees ret_status->message. */
 void sandbox_status_of(const orch_sandbox *sandbox, struct sandbox_status *ret_status);
 
-/* The state alone: what a list filters by. */
+/* The state alone. */
 enum sandbox_state sandbox_state_of(const orch_sandbox *sandbox);
 
 /* The first address of the endpoints annotation as a new string; NULL: none, or malformed. */

@@ -16,13 +16,16 @@
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
 #include "shared/rpc/server.h"
+#include "shared/sandbox_state/sandbox_rows.h"
+#include "shared/sandbox_state/sandbox_state.h"
 
 typedef Opensandbox__Orchestrator__V1__Sandbox message;
 typedef Opensandbox__Orchestrator__V1__Sandbox__LabelsEntry label;
 typedef Opensandbox__Orchestrator__V1__Condition condition;
 typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest create_request;
+typedef Opensandbox__Orchestrator__V1__ListSandboxesRequest list_request;
 
-enum { MAX_SANDBOXES = 256, MAX_CALLS = 512, PATIENCE_MS = 10000 };
+enum { MAX_SANDBOXES = 256, PART_MAX = 30, MAX_CALLS = 512, PATIENCE_MS = 10000 };
 
 struct fake_orchestrator {
     struct rpc_server *server;
@@ -418,22 +421,48 @@ static int get(struct rpc_call *call, const void *request, void *response, struc
     return outcome;
 }
 
-static int list(struct rpc_call *call, const void *request, void *response, struct error *err)
+static bool is_listed(const message *sandbox, const list_request *request)
+{
+    const struct sandbox_signs signs = {.deleting = sandbox->deleting,
+                                        .phase = sandbox->phase,
+                                        .ready = sandbox->ready,
+                                        .allocated = sandbox->allocated,
+                                        .endpoints = sandbox->endpoints_json};
+    size_t found = 0;
+
+    for (size_t wanted = 0; wanted < request->n_labels; wanted++)
+        for (size_t i = 0; i < sandbox->n_labels; i++)
+            found += strcmp(sandbox->labels[i]->key, request->labels[wanted]->key) == 0 &&
+                     strcmp(sandbox->labels[i]->value, request->labels[wanted]->value) == 0;
+    return found == request->n_labels &&
+           sandbox_state_is_one_of(sandbox_facet_of(&signs)->state, request->states, request->n_states);
+}
+
+static int list(struct rpc_call *call, const void *request_, void *response, struct error *err)
 {
     struct fake_orchestrator *fake = rpc_self(call);
-    Opensandbox__Orchestrator__V1__ListSandboxesResponse *all = response;
+    const list_request *request = request_;
+    Opensandbox__Orchestrator__V1__ListSandboxesResponse *part = response;
+    struct sandbox_row rows[MAX_SANDBOXES];
+    size_t found = 0, first = 0, count = 0;
 
-    (void)request;
     lock(fake);
     int outcome = check_presence(fake, err);
-    all->sandboxes = rpc_alloc(call, (fake->count + 1) * sizeof(*all->sandboxes));
     for (unsigned i = 0; outcome == 0 && i < fake->count; i++) {
         message *item = rpc_alloc(call, sizeof(*item));
         opensandbox__orchestrator__v1__sandbox__init(item);
         write_sandbox(call, &fake->sandboxes[i], item);
-        all->sandboxes[all->n_sandboxes++] = item;
+        if (is_listed(item, request))
+            rows[found++] = (struct sandbox_row){item, item->name, item->created_at_unix_ms};
     }
     unlock(fake);
+    sandbox_rows_part(rows, found, request->skip, request->take, &first, &count);
+    part->total = (int64_t)found;
+    if (count > PART_MAX) /* as when no more fit into a message */
+        count = PART_MAX;
+    part->sandboxes = rpc_alloc(call, (count + 1) * sizeof(*part->sandboxes));
+    for (size_t i = 0; i < count; i++)
+        part->sandboxes[part->n_sandboxes++] = rows[first + i].sandbox;
     return outcome;
 }
 

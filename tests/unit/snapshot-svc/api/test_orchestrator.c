@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "shared/base/alloc.h"
+#include "shared/base/strbuf.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
 #include "tests/unit/snapshot-svc/cluster/port_kit.h"
@@ -26,6 +27,8 @@ typedef Opensandbox__Orchestrator__V1__Sandbox sandbox_message;
 typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest create_request;
 typedef Opensandbox__Orchestrator__V1__GetSandboxRequest get_request;
 typedef Opensandbox__Orchestrator__V1__ListSandboxesResponse list_response;
+typedef Opensandbox__Orchestrator__V1__ListSandboxesRequest list_request;
+typedef Opensandbox__Orchestrator__V1__ListSandboxesRequest__LabelsEntry list_label;
 typedef Opensandbox__Orchestrator__V1__ExecSandboxEvent exec_event;
 typedef Opensandbox__Orchestrator__V1__SandboxLogsEvent logs_event;
 
@@ -282,6 +285,83 @@ static void the_list_has_the_sandboxes_that_carry_an_id(void **state)
     assert_int_equal(list->n_sandboxes, 2);
 }
 
+static void await_phase(struct stage *stage, const char *name, const char *phase)
+{
+    SCOPED(stream) struct rpc_stream *stream = watch(stage, name);
+
+    for (bool there = false; !there;) {
+        SCOPED(sandbox) sandbox_message *sandbox = next(stream);
+        there = strcmp(sandbox->phase, phase) == 0;
+    }
+}
+
+/* Names of a part of the list, newest first; *ret_total of all that match. */
+static char *names_of(struct stage *stage, const list_request *request, int64_t *ret_total)
+{
+    SCOPED(list) list_response *list = NULL;
+    struct strbuf names = STRBUF_INIT;
+    struct error err = {0};
+
+    assert_ok(rpc_unary(stage->channel, ORCHESTRATOR, "ListSandboxes", &request->base, &list, NULL, &err));
+    for (size_t i = 0; i < list->n_sandboxes; i++)
+        (void)strbuf_addf(&names, "%s ", list->sandboxes[i]->name);
+    *ret_total = list->total;
+    return names.length ? strbuf_take(&names) : xstrdup("");
+}
+
+static void assert_listed(struct stage *stage, const list_request *request, const char *names, int64_t total)
+{
+    int64_t found = -1;
+    SCOPED(string) char *listed = names_of(stage, request, &found);
+
+    assert_string_equal(listed, names);
+    assert_int_equal(found, total);
+}
+
+/* All of them within one second, most likely: then names decide. */
+static void a_list_is_filtered_and_cut_where_the_sandboxes_are(void **state)
+{
+    struct stage *stage = *state;
+    list_request request = OPENSANDBOX__ORCHESTRATOR__V1__LIST_SANDBOXES_REQUEST__INIT;
+    list_label label = OPENSANDBOX__ORCHESTRATOR__V1__LIST_SANDBOXES_REQUEST__LABELS_ENTRY__INIT,
+               *labels[] = {&label};
+    char *paused[] = {"PAUSED"}, *unknown[] = {"sleeping"};
+    SCOPED(list) list_response *list = NULL;
+    struct error err = {0};
+
+    create_sandbox(stage, "web");
+    create_sandbox(stage, "db");
+    patch_status(stage, KIND_BATCH_SANDBOX, "db", "{'status': {" COUNTERS ", 'phase': 'Paused'}}");
+    await_phase(stage, "db", "Paused");
+
+    request.states = paused;
+    request.n_states = 1;
+    assert_listed(stage, &request, "db ", 1);
+    request.states = unknown;
+    assert_listed(stage, &request, "", 0);
+    request.n_states = 0;
+    request.labels = labels;
+    request.n_labels = 1;
+    label.key = (char *)"opensandbox.io/id";
+    label.value = (char *)"web";
+    assert_listed(stage, &request, "web ", 1);
+    label.value = (char *)"we";
+    assert_listed(stage, &request, "", 0);
+    request.n_labels = 0;
+    request.take = 1;
+    int64_t total = 0;
+    SCOPED(string) char *first = names_of(stage, &request, &total);
+    assert_int_equal(total, 2);
+    request.skip = 1;
+    assert_listed(stage, &request, strcmp(first, "db ") == 0 ? "web " : "db ", 2);
+    request.skip = 2;
+    assert_listed(stage, &request, "", 2);
+    request.skip = -1;
+    assert_int_equal(
+        rpc_unary(stage->channel, ORCHESTRATOR, "ListSandboxes", &request.base, &list, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+}
+
 /* ---- delete, watch ---- */
 
 static void a_watch_tells_each_change_and_ends_when_the_sandbox_is_gone(void **state)
@@ -458,6 +538,7 @@ int main(void)
         TEST(the_view_tells_phase_conditions_and_snapshot),
         TEST(a_snapshot_of_another_owner_is_not_shown),
         TEST(the_list_has_the_sandboxes_that_carry_an_id),
+        TEST(a_list_is_filtered_and_cut_where_the_sandboxes_are),
         TEST(a_watch_tells_each_change_and_ends_when_the_sandbox_is_gone),
         TEST(a_watch_of_an_unknown_sandbox_is_not_found),
         TEST(a_slow_reader_still_gets_the_last_state),
