@@ -15,6 +15,7 @@
 #include "opensandbox/orchestrator/v1/orchestrator.pb-c.h"
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/strbuf.h"
 #include "shared/rpc/server.h"
 #include "shared/sandbox_state/sandbox_rows.h"
 #include "shared/sandbox_state/sandbox_state.h"
@@ -25,15 +26,16 @@ typedef Opensandbox__Orchestrator__V1__Condition condition;
 typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest create_request;
 typedef Opensandbox__Orchestrator__V1__ListSandboxesRequest list_request;
 
-enum { MAX_SANDBOXES = 256, PART_MAX = 30, MAX_CALLS = 512, PATIENCE_MS = 10000 };
+enum { MAX_SANDBOXES = 256, PART_MAX = 30, MAX_CALLS = 512, MAX_TEXTS = 64, MAX_CREATED = 64, PATIENCE_MS = 10000 };
 
 struct fake_orchestrator {
     struct rpc_server *server;
+    struct fake_snapshots *snapshots; /* has a lock of its own */
 
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t changed;
     struct fake_sandbox sandboxes[MAX_SANDBOXES];
-    unsigned count;
+    unsigned count, uids;
     uint64_t version, dropped; /* of the sandboxes; how often watches were dropped */
     unsigned watchers, sent;
     struct fake_sandbox on_create;
@@ -42,7 +44,13 @@ struct fake_orchestrator {
     bool away;
     char *calls[MAX_CALLS];
     unsigned call_count;
-    create_request *created; /* the last one, a copy */
+    create_request *created;              /* the last one of these */
+    create_request *creates[MAX_CREATED]; /* copies */
+    unsigned create_count;
+    bool deletes_slowly;
+    char *texts[MAX_TEXTS]; /* what requests left in sandboxes */
+    unsigned text_count;
+    char *request_id;
 };
 
 static void lock(struct fake_orchestrator *fake)
@@ -176,8 +184,13 @@ static void put(struct fake_orchestrator *fake, const struct fake_sandbox *sandb
     if (!slot) {
         assert_true(fake->count < MAX_SANDBOXES);
         slot = &fake->sandboxes[fake->count++];
+        *slot = (struct fake_sandbox){.uid = ++fake->uids};
     }
+    unsigned uid = slot->uid;
+    const char *fingerprint = sandbox->fingerprint ? sandbox->fingerprint : slot->fingerprint;
     *slot = *sandbox;
+    slot->uid = uid;
+    slot->fingerprint = fingerprint;
     tell_all(fake);
 }
 
@@ -215,12 +228,18 @@ void fake_clear(struct fake_orchestrator *fake)
     fake->away = false;
     while (fake->call_count)
         free(fake->calls[--fake->call_count]);
-    if (fake->created)
-        protobuf_c_message_free_unpacked(&fake->created->base, NULL);
+    while (fake->create_count)
+        protobuf_c_message_free_unpacked(&fake->creates[--fake->create_count]->base, NULL);
+    while (fake->text_count)
+        free(fake->texts[--fake->text_count]);
+    free(fake->request_id);
+    fake->request_id = NULL;
     fake->created = NULL;
+    fake->deletes_slowly = false;
     fake->sent = 0;
     tell_all(fake);
     unlock(fake);
+    fake_snapshots_clear(fake->snapshots);
 }
 
 void fake_on_create(struct fake_orchestrator *fake, const struct fake_sandbox *as)
@@ -235,6 +254,13 @@ void fake_on_pause(struct fake_orchestrator *fake, enum error_code code, const c
     lock(fake);
     fake->pause_code = code;
     fake->pause_text = text;
+    unlock(fake);
+}
+
+void fake_deletes_slowly(struct fake_orchestrator *fake)
+{
+    lock(fake);
+    fake->deletes_slowly = true;
     unlock(fake);
 }
 
@@ -272,6 +298,53 @@ int64_t fake_created_expiry_ms(struct fake_orchestrator *fake)
 {
     (void)fake_await_created(fake);
     return fake->created->expire_time_unix_ms;
+}
+
+const char *fake_created_secret(struct fake_orchestrator *fake)
+{
+    (void)fake_await_created(fake);
+    return fake->created->image_auth_secret;
+}
+
+char *fake_created_docker_config(struct fake_orchestrator *fake)
+{
+    (void)fake_await_created(fake);
+    return xstrndup((const char *)fake->created->image_auth_docker_config.data,
+                    fake->created->image_auth_docker_config.len);
+}
+
+char *fake_created_claims(struct fake_orchestrator *fake)
+{
+    struct strbuf claims = STRBUF_INIT;
+
+    (void)fake_await_created(fake);
+    strbuf_adds(&claims, "");
+    for (size_t i = 0; i < fake->created->n_claims; i++) {
+        const Opensandbox__Orchestrator__V1__VolumeClaim *claim = fake->created->claims[i];
+        strbuf_addf(&claims, "%s %s %s %s", claim->name, claim->create ? "create" : "wait", claim->storage,
+                    claim->storage_class);
+        for (size_t mode = 0; mode < claim->n_access_modes; mode++)
+            strbuf_addf(&claims, " %s", claim->access_modes[mode]);
+        strbuf_addc(&claims, ';');
+    }
+    return strbuf_take(&claims);
+}
+
+char *fake_last_request_id(struct fake_orchestrator *fake)
+{
+    lock(fake);
+    char *request_id = xstrdup(fake->request_id);
+    unlock(fake);
+    return request_id;
+}
+
+int64_t fake_expiry_ms(struct fake_orchestrator *fake, const char *name)
+{
+    lock(fake);
+    const struct fake_sandbox *sandbox = find(fake, name);
+    int64_t expires_ms = sandbox ? sandbox->expires_ms : -1;
+    unlock(fake);
+    return expires_ms;
 }
 
 /* -- the wire -------------------------------------------------------------------------------------------------- */
@@ -342,6 +415,7 @@ static void write_snapshot(struct rpc_call *call, const struct fake_sandbox *in,
 static void write_sandbox(struct rpc_call *call, const struct fake_sandbox *in, message *out)
 {
     out->name = text(call, in->name);
+    out->uid = rpc_printf(call, "uid-%u", in->uid);
     out->namespace_ = text(call, "default");
     out->phase = text(call, in->phase);
     out->endpoints_json = text(call, in->endpoints);
@@ -380,27 +454,178 @@ static create_request *copy_of(const create_request *request)
     return copy;
 }
 
+/* Under the lock. */
+static void note_request_id(struct fake_orchestrator *fake, const char *request_id)
+{
+    free(fake->request_id);
+    fake->request_id = xstrdup(request_id);
+}
+
+static int judge_existing(const struct fake_sandbox *existing, const create_request *request,
+                          struct error *err)
+{
+    (void)error_set(err, ERR_EXISTS, "batchsandboxes \"%s\" already exists", request->name);
+    if (!*request->request_id)
+        return -1;
+    if (!existing->fingerprint || strcmp(existing->fingerprint, request->request_fingerprint) != 0)
+        return error_reason(err, "RequestMismatch");
+    if (existing->deleting)
+        return error_reason(err, "BeingDeleted");
+    error_clear(err);
+    return 0;
+}
+
+static const struct fake_sandbox *make(struct fake_orchestrator *fake, const create_request *request)
+{
+    struct fake_sandbox sandbox = fake->on_create;
+
+    assert_true(fake->create_count < MAX_CREATED);
+    fake->created = fake->creates[fake->create_count++] = copy_of(request);
+    sandbox.name = fake->created->name;
+    sandbox.template_json = fake->created->template_json;
+    sandbox.expires_ms = fake->created->expire_time_unix_ms;
+    sandbox.fingerprint = fake->created->request_fingerprint;
+    put(fake, &sandbox);
+    return find(fake, sandbox.name);
+}
+
 static int create(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
     struct fake_orchestrator *fake = rpc_self(call);
+    const create_request *in = request;
+    message *out = response;
 
     lock(fake);
     int outcome = check_presence(fake, err);
     if (outcome == 0) {
-        if (fake->created)
-            protobuf_c_message_free_unpacked(&fake->created->base, NULL);
-        fake->created = copy_of(request);
-        record(fake, "CreateSandbox", fake->created->name);
-        struct fake_sandbox sandbox = fake->on_create;
-        sandbox.name = fake->created->name;
-        sandbox.template_json = fake->created->template_json;
-        sandbox.expires_ms = fake->created->expire_time_unix_ms;
-        put(fake, &sandbox);
-        write_sandbox(call, &sandbox, response);
+        const struct fake_sandbox *sandbox = find(fake, in->name);
+        note_request_id(fake, in->request_id);
+        out->existed = sandbox != NULL;
+        if (sandbox)
+            outcome = judge_existing(sandbox, in, err);
+        else
+            sandbox = make(fake, in);
+        if (outcome == 0)
+            write_sandbox(call, sandbox, out);
+        record(fake, "CreateSandbox", in->name);
     }
     unlock(fake);
     return outcome;
 }
+
+/* -- for the other half ---------------------------------------------------------------------------------------- */
+
+struct fake_snapshots *fake_snapshots_of(struct fake_orchestrator *fake)
+{
+    return fake->snapshots;
+}
+
+int fake_enter(struct fake_orchestrator *fake, const char *method, const char *name, struct error *err)
+{
+    lock(fake);
+    record(fake, method, name);
+    int outcome = check_presence(fake, err);
+    unlock(fake);
+    return outcome;
+}
+
+int fake_write(struct fake_orchestrator *fake, struct rpc_call *call, const char *name, message *out,
+               struct error *err)
+{
+    lock(fake);
+    const struct fake_sandbox *sandbox = find(fake, name);
+    if (sandbox)
+        write_sandbox(call, sandbox, out);
+    unlock(fake);
+    return sandbox ? 0 : not_found(name, err);
+}
+
+/* -- edits ----------------------------------------------------------------------------------------------------- */
+
+static int renew(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    struct fake_orchestrator *fake = rpc_self(call);
+    const Opensandbox__Orchestrator__V1__RenewSandboxRequest *in = request;
+
+    lock(fake);
+    int outcome = check_presence(fake, err);
+    if (outcome == 0) {
+        struct fake_sandbox *sandbox = find(fake, in->name);
+        record(fake, "RenewSandbox", in->name);
+        if (!sandbox) {
+            outcome = not_found(in->name, err);
+        } else if (sandbox->expires_ms == 0) {
+            (void)error_set(err, ERR_PRECONDITION, "sandbox %s never expires", in->name);
+            outcome = error_reason(err, "NoExpiry");
+        } else {
+            sandbox->expires_ms = (in->expire_time_unix_ms + 999) / 1000 * 1000;
+            tell_all(fake);
+            write_sandbox(call, sandbox, response);
+        }
+    }
+    unlock(fake);
+    return outcome;
+}
+
+/* Under the lock: a copy that lives until fake_clear. */
+static const char *keep(struct fake_orchestrator *fake, const char *text)
+{
+    assert_true(fake->text_count < MAX_TEXTS);
+    return fake->texts[fake->text_count++] = xstrdup(text);
+}
+
+static void set_label(struct fake_orchestrator *fake, struct fake_sandbox *sandbox, const char *key,
+                      const char *value)
+{
+    size_t i = 0;
+
+    while (i < FAKE_MAX_LABELS && sandbox->labels[i][0] && strcmp(sandbox->labels[i][0], key) != 0)
+        i++;
+    assert_true(i < FAKE_MAX_LABELS);
+    sandbox->labels[i][0] = keep(fake, key);
+    sandbox->labels[i][1] = keep(fake, value);
+}
+
+static void remove_label(struct fake_sandbox *sandbox, const char *key)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < FAKE_MAX_LABELS; i++) {
+        const char *const pair[2] = {sandbox->labels[i][0], sandbox->labels[i][1]};
+        sandbox->labels[i][0] = sandbox->labels[i][1] = NULL;
+        if (!pair[0] || strcmp(pair[0], key) == 0)
+            continue;
+        sandbox->labels[kept][0] = pair[0];
+        sandbox->labels[kept++][1] = pair[1];
+    }
+}
+
+static int label_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+    struct fake_orchestrator *fake = rpc_self(call);
+    const Opensandbox__Orchestrator__V1__LabelSandboxRequest *in = request;
+
+    lock(fake);
+    int outcome = check_presence(fake, err);
+    if (outcome == 0) {
+        struct fake_sandbox *sandbox = find(fake, in->name);
+        record(fake, "LabelSandbox", in->name);
+        if (sandbox) {
+            for (size_t i = 0; i < in->n_set; i++)
+                set_label(fake, sandbox, in->set[i]->key, in->set[i]->value);
+            for (size_t i = 0; i < in->n_remove; i++)
+                remove_label(sandbox, in->remove[i]);
+            tell_all(fake);
+            write_sandbox(call, sandbox, response);
+        } else {
+            outcome = not_found(in->name, err);
+        }
+    }
+    unlock(fake);
+    return outcome;
+}
+
+/* -- reads ----------------------------------------------------------------------------------------------------- */
 
 static int get(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
@@ -476,16 +701,22 @@ static int delete (struct rpc_call *call, const void *request, void *response, s
     int outcome = check_presence(fake, err);
     if (outcome == 0) {
         record(fake, "DeleteSandbox", delete_request->name);
-        if (!drop(fake, delete_request->name))
+        struct fake_sandbox *sandbox = find(fake, delete_request->name);
+        if (!sandbox)
             outcome = not_found(delete_request->name, err);
+        else if (fake->deletes_slowly)
+            sandbox->deleting = true;
+        else
+            (void)drop(fake, delete_request->name);
+        tell_all(fake);
     }
     unlock(fake);
     return outcome;
 }
 
 /* The request's generation is the sandbox's next one; the test says when it is answered. */
-static int switch_pause(struct rpc_call *call, const char *method, const char *name, int64_t *ret_generation,
-                        struct error *err)
+static int switch_pause(struct rpc_call *call, const char *method, const char *name, const char *request_id,
+                        int64_t *ret_generation, struct error *err)
 {
     struct fake_orchestrator *fake = rpc_self(call);
 
@@ -494,6 +725,7 @@ static int switch_pause(struct rpc_call *call, const char *method, const char *n
     if (outcome == 0) {
         const struct fake_sandbox *found = find(fake, name);
         record(fake, method, name);
+        note_request_id(fake, request_id);
         if (found)
             *ret_generation = found->generation + 1;
         if (!found)
@@ -507,15 +739,17 @@ static int switch_pause(struct rpc_call *call, const char *method, const char *n
 
 static int pause_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
-    return switch_pause(call, "PauseSandbox",
-                        ((const Opensandbox__Orchestrator__V1__PauseSandboxRequest *)request)->name,
+    const Opensandbox__Orchestrator__V1__PauseSandboxRequest *in = request;
+
+    return switch_pause(call, "PauseSandbox", in->name, in->request_id,
                         &((Opensandbox__Orchestrator__V1__PauseSandboxResponse *)response)->generation, err);
 }
 
 static int resume_sandbox(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
-    return switch_pause(call, "ResumeSandbox",
-                        ((const Opensandbox__Orchestrator__V1__ResumeSandboxRequest *)request)->name,
+    const Opensandbox__Orchestrator__V1__ResumeSandboxRequest *in = request;
+
+    return switch_pause(call, "ResumeSandbox", in->name, in->request_id,
                         &((Opensandbox__Orchestrator__V1__ResumeSandboxResponse *)response)->generation, err);
 }
 
@@ -614,21 +848,17 @@ static int exec(struct rpc_call *call, const void *request, struct error *err)
                            code, err);
 }
 
-static int logs(struct rpc_call *call, const void *request, struct error *err)
-{
-    static const char line[] = "hello from the log";
-    Opensandbox__Orchestrator__V1__SandboxLogsEvent event;
-
-    (void)request;
-    opensandbox__orchestrator__v1__sandbox_logs_event__init(&event);
-    event.line = (ProtobufCBinaryData){.data = (uint8_t *)line, .len = sizeof(line) - 1};
-    return rpc_send(call, &event.base, err);
-}
-
 struct fake_orchestrator *fake_orchestrator_new(const char *socket_path)
 {
     static const struct rpc_method methods[] = {
         {.name = "CreateSandbox", .unary = create},
+        {.name = "RenewSandbox", .unary = renew},
+        {.name = "LabelSandbox", .unary = label_sandbox},
+        {.name = "CreateSnapshot", .unary = fake_create_snapshot},
+        {.name = "GetSnapshot", .unary = fake_get_snapshot},
+        {.name = "ListSnapshots", .unary = fake_list_snapshots},
+        {.name = "DeleteSnapshot", .unary = fake_delete_snapshot},
+        {.name = "DescribeSandbox", .unary = fake_describe},
         {.name = "GetSandbox", .unary = get},
         {.name = "ListSandboxes", .unary = list},
         {.name = "DeleteSandbox", .unary = delete},
@@ -636,7 +866,7 @@ struct fake_orchestrator *fake_orchestrator_new(const char *socket_path)
         {.name = "ResumeSandbox", .unary = resume_sandbox},
         {.name = "WatchSandbox", .stream = watch, .endless = true},
         {.name = "Exec", .stream = exec},
-        {.name = "Logs", .stream = logs},
+        {.name = "Logs", .stream = fake_logs},
         {.name = NULL},
     };
     struct rpc_server_options options = {0};
@@ -650,6 +880,7 @@ struct fake_orchestrator *fake_orchestrator_new(const char *socket_path)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&fake->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    fake->snapshots = fake_snapshots_new();
     fake_clear(fake);
     fake->server = rpc_server_new(&options);
     rpc_server_add(fake->server, &opensandbox__orchestrator__v1__orchestrator__descriptor, methods, fake);
@@ -667,5 +898,6 @@ void fake_orchestrator_free(struct fake_orchestrator *fake)
     fake_clear(fake);
     pthread_cond_destroy(&fake->changed);
     pthread_mutex_destroy(&fake->lock);
+    fake_snapshots_free(fake->snapshots);
     free(fake);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shared/base/error.h"
+#include "tests/wire/lifecycle/fake_snapshots.h"
 
 enum { FAKE_MAX_LABELS = 8, FAKE_MAX_CONDITIONS = 4 };
 
@@ -28,6 +29,9 @@ struct fake_sandbox {
     const char *progress_phase; /* set: a snapshot that is Committing */
     uint64_t bytes_read, bytes_total, bytes_pushed;
     const char *image, *image_digest; /* set: the snapshot's image */
+
+    const char *fingerprint; /* of the request that made it; the fake's own to set, as is the uid */
+    unsigned uid;
 };
 
 struct fake_orchestrator;
@@ -36,7 +40,7 @@ struct fake_orchestrator;
 struct fake_orchestrator *fake_orchestrator_new(const char *socket_path);
 void fake_orchestrator_free(struct fake_orchestrator *fake);
 
-/* Adds, or replaces the one of that name; watchers are told. */
+/* Adds, or replaces the one of that name (it keeps its uid); watchers are told. */
 void fake_put(struct fake_orchestrator *fake, const struct fake_sandbox *sandbox);
 void fake_remove(struct fake_orchestrator *fake, const char *name);
 void fake_clear(struct fake_orchestrator *fake); /* also forgets what was prepared and recorded */
@@ -46,6 +50,9 @@ void fake_on_create(struct fake_orchestrator *fake, const struct fake_sandbox *a
 
 /* The next PauseSandbox or ResumeSandbox fails so; ERR_NONE: they succeed. Borrowed. */
 void fake_on_pause(struct fake_orchestrator *fake, enum error_code code, const char *text);
+
+/* From now on a deleted sandbox stays, being deleted, until fake_remove. */
+void fake_deletes_slowly(struct fake_orchestrator *fake);
 
 /* Every call fails with UNAVAILABLE while it is on. */
 void fake_be_away(struct fake_orchestrator *fake, bool away);
@@ -67,3 +74,11 @@ unsigned fake_calls(struct fake_orchestrator *fake, const char *call);
 const char *fake_created_template(struct fake_orchestrator *fake);
 const char *fake_created_label(struct fake_orchestrator *fake, const char *key); /* NULL: none */
 int64_t fake_created_expiry_ms(struct fake_orchestrator *fake);
+/* The Secret's name, "" when there is none, and its content. */
+const char *fake_created_secret(struct fake_orchestrator *fake);
+char *fake_created_docker_config(struct fake_orchestrator *fake); /* a new string */
+/* The claims in order, "data create 10Gi fast ReadWriteMany;" each, as a new string. */
+char *fake_created_claims(struct fake_orchestrator *fake);
+/* Of the last call that can carry one; "": it did not. A new string. */
+char *fake_last_request_id(struct fake_orchestrator *fake);
+int64_t fake_expiry_ms(struct fake_orchestrator *fake, const char *name);

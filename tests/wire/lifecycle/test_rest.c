@@ -77,7 +77,7 @@ static void health_and_proxy_paths_need_no_key(void **state)
 
     assert_int_equal(health.http.status, 200);
     assert_string_equal(strbuf_text(&health.http.body), "{\"status\":\"healthy\"}");
-    assert_reply(&proxy, 501, "SANDBOX::API_NOT_SUPPORTED", "not supported");
+    assert_reply(&proxy, 404, "KUBERNETES::SANDBOX_NOT_FOUND", "not found");
 }
 
 static void routes_exist_under_both_prefixes(void **state)
@@ -222,11 +222,7 @@ static void what_this_version_lacks_is_501(void **state)
         {"PATCH", "/v1/sandboxes/web/metadata", "{}", 501, "SANDBOX::API_NOT_SUPPORTED", "not supported"},
         {"POST", "/v1/sandboxes/web/renew-expiration", "{}", 501, "SANDBOX::API_NOT_SUPPORTED",
          "not supported"},
-        {"POST", "/v1/sandboxes/web/snapshots", NULL, 501, "SNAPSHOT::NOT_IMPLEMENTED", "not supported"},
-        {"GET", "/v1/snapshots", NULL, 501, "SNAPSHOT::NOT_IMPLEMENTED", "not supported"},
         {"GET", "/v1/pools/p", NULL, 501, "KUBERNETES::POOL_NOT_SUPPORTED", "not supported"},
-        {"GET", "/v1/sandboxes/web/diagnostics/logs?scope=x", NULL, 501, "DIAGNOSTICS_NOT_IMPLEMENTED",
-         "not supported"},
     };
 
     CHECK(*state, rows);
