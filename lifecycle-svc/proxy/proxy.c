@@ -45,8 +45,10 @@ struct relay {
     int refs; /* atomic */
     int64_t began_ms;
     int status; /* what the client got; 0: nothing */
+    bool whole; /* it got it to its end */
     struct error err;
     size_t unwanted_bytes;
+    int64_t length; /* of the answer; -1: unknown */
     uint64_t to_sandbox_bytes, to_client_bytes;
 
     int sandbox_fd; /* of a tunnel */
@@ -96,10 +98,12 @@ static void log_end(const struct relay *relay)
               log_i64("elapsed_ms", clock_monotonic_ms() - relay->began_ms),
               log_u64("to_sandbox_bytes", relay->to_sandbox_bytes),
               log_u64("to_client_bytes", relay->to_client_bytes));
-    if (relay->err.code == ERR_NONE)
+    if (relay->err.code != ERR_NONE)
+        log_failure(LOG_INFO, "proxied request broke off", &relay->err);
+    else if (relay->whole)
         log_info("request proxied");
     else
-        log_failure(LOG_INFO, "proxied request broke off", &relay->err);
+        log_info("client left a proxied request");
 }
 
 static void leave(struct proxy *proxy)
@@ -141,6 +145,7 @@ static void run_tunnel(void *self, int client_fd, int stop_fd, const char *early
     (void)setsockopt(client_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(client_fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     tunnel_run(&client, &sandbox, stop_fd, relay->proxy->options.idle_timeout_ms);
+    relay->whole = true;
     relay->to_sandbox_bytes += client.sent_bytes;
     relay->to_client_bytes += sandbox.sent_bytes;
 }
@@ -235,6 +240,17 @@ static bool has_no_body(int status)
     return status == NO_CONTENT || status == NOT_MODIFIED;
 }
 
+static void stream_answer(struct relay *relay, const struct http_response *head,
+                          struct http_exchange *exchange)
+{
+    int64_t length =
+        has_no_body(head->status) ? 0 : content_length_of(http_response_header(head, "content-length"));
+
+    relay->length = length;
+    relay->whole = length == 0 || strcmp(relay->method, "HEAD") == 0;
+    http_answer_streamed(exchange, head->status, length);
+}
+
 static void answer(void *stream, struct http_exchange *exchange)
 {
     struct relay *relay = stream;
@@ -249,11 +265,8 @@ static void answer(void *stream, struct http_exchange *exchange)
     copy_headers(head, exchange);
     if (relay->upgrade && head->status == SWITCHING_PROTOCOLS)
         begin_tunnel(relay, head, exchange);
-    else if (has_no_body(head->status))
-        http_answer_streamed(exchange, head->status, 0);
     else
-        http_answer_streamed(exchange, head->status,
-                             content_length_of(http_response_header(head, "content-length")));
+        stream_answer(relay, head, exchange);
 }
 
 static long give(void *stream, char *into, size_t room)
@@ -263,6 +276,8 @@ static long give(void *stream, char *into, size_t room)
 
     if (length > 0)
         relay->to_client_bytes += (uint64_t)length;
+    /* Of a known length, nobody asks for the end. */
+    relay->whole = length == 0 || (relay->length >= 0 && (uint64_t)relay->length == relay->to_client_bytes);
     return length;
 }
 
@@ -397,5 +412,6 @@ int proxy_begin(struct proxy *proxy, struct http_exchange *exchange, const struc
                             .sandbox_fd = -1};
     http_stream(exchange, &steps, relay);
     http_on_client_gone(exchange, client_is_gone, duplex);
+    (void)http_duplex_begin(duplex, &relay->err); /* a failure is answered once the body is there */
     return 0;
 }

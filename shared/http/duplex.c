@@ -35,7 +35,7 @@ struct http_duplex {
 
     const char *piece; /* of the body; borrowed during a push */
     size_t piece_left;
-    bool body_complete;
+    bool has_body, body_complete;
     int paused; /* CURLPAUSE_SEND, CURLPAUSE_RECV */
 
     char *buffer; /* of the answer: from start to end */
@@ -115,6 +115,7 @@ static void set_body(struct http_duplex *duplex, int64_t length)
     if (strcmp(duplex->method, "HEAD") == 0) {
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
     } else if (length != HTTP_DUPLEX_NO_BODY) {
+        duplex->has_body = true;
         curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)length); /* -1: chunked */
         curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
@@ -325,6 +326,22 @@ static void resume(struct http_duplex *duplex, int direction)
 static bool refused_the_body(const struct http_duplex *duplex)
 {
     return duplex->transfer.head_complete && duplex->response.status >= FIRST_REFUSAL;
+}
+
+static bool waits_for_the_body(const struct http_duplex *duplex)
+{
+    return (duplex->paused & CURLPAUSE_SEND) || duplex->transfer.head_complete;
+}
+
+int http_duplex_begin(struct http_duplex *duplex, struct error *err)
+{
+    if (!duplex->has_body)
+        return 0; /* nothing comes in between: head() does it all */
+    if (go_on(duplex, waits_for_the_body, err) < 0)
+        return -1;
+    if (duplex->over && duplex->result != CURLE_OK && !duplex->transfer.head_complete)
+        return broke_off(duplex, duplex->result, err);
+    return 0;
 }
 
 static bool piece_is_gone(const struct http_duplex *duplex)

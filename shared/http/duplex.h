@@ -1,7 +1,7 @@
 /* http/duplex.h - one exchange with an HTTP/1.1 server, for a proxy: the request's body is pushed, the answer is
  * pulled, and what waits in between is a fixed buffer. No TLS, no redirects, no cookies, no decoding but of chunks.
  *
- *   open ─▶ push()... ─▶ head() ─▶ pull()... until 0 ─▶ free          or, after a 101:  head() ─▶ detach() ─▶ free
+ *   open ─▶ begin() ─▶ push()... ─▶ head() ─▶ pull()... until 0 ─▶ free          or, after a 101:  head() ─▶ detach() ─▶ free
  *
  * Everything happens on the caller's thread, inside these calls; only http_duplex_cancel() is for any thread. A server
  * that wants its answer read before it reads on stops a push, and times out: HTTP/1.1 proxies cannot do better when
@@ -38,6 +38,9 @@ int http_duplex_open(const struct http_duplex_request *request, struct http_dupl
                      struct error *err);
 void http_duplex_free(struct http_duplex *duplex); /* an exchange under way ends: its connection is closed */
 DEFINE_FREEP(http_duplex, struct http_duplex, http_duplex_free)
+
+/* Connects and sends the request's head, without waiting for a first piece of its body. Errors as http_do(). */
+int http_duplex_begin(struct http_duplex *duplex, struct error *err);
 
 /* The next piece of the body, no more than was announced. 0 when it is on its way; 1: the server has answered meanwhile
  * and wants no more of it. Errors as http_do(). */
