@@ -114,6 +114,12 @@ program_folder() # NAME: what the second layer holds
     install -m 0755 "$bin/$1" "$folder/usr/local/bin/$1"
     # Commit Jobs call it by this name.
     [ "$1" != committer-agent ] || ln -s committer-agent "$folder/usr/local/bin/image-committer"
+    # Who talks to the public API finds its messages and its document here.
+    if [ "$1" = lifecycle-svc ]; then
+        install -D -m 0644 -t "$folder/usr/share/stasis/proto/opensandbox/lifecycle/v1" "$tree"/proto/opensandbox/lifecycle/v1/*.proto
+        install -D -m 0644 -t "$folder/usr/share/stasis/proto/google/rpc" "$tree"/proto/google/rpc/*.proto
+        install -D -m 0644 -t "$folder/usr/share/stasis" "$tree/lifecycle-svc/rest/openapi.json"
+    fi
     echo "$folder"
 }
 
