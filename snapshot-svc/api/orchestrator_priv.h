@@ -49,12 +49,13 @@ int patch_sandbox(struct orchestrator_service *self, const json_t *sandbox, cons
 
 /* ---- handlers, one file per kind ---- */
 
-rpc_unary_fn handle_create;                          /* create.c */
-rpc_unary_fn handle_get, handle_delete;              /* sandboxes.c */
-rpc_unary_fn handle_list;                            /* list.c */
-rpc_unary_fn handle_pause, handle_resume;            /* intents.c */
-rpc_unary_fn handle_renew, handle_label;             /* edits.c */
+rpc_unary_fn handle_create;               /* create.c */
+rpc_unary_fn handle_get, handle_delete;   /* sandboxes.c */
+rpc_unary_fn handle_list;                 /* list.c */
+rpc_unary_fn handle_pause, handle_resume; /* intents.c */
+rpc_unary_fn handle_renew, handle_label;  /* edits.c */
 rpc_unary_fn handle_create_snapshot, handle_get_snapshot, handle_list_snapshots,
     handle_delete_snapshot;             /* snapshots.c */
+rpc_unary_fn handle_describe;           /* describe.c */
 rpc_stream_fn handle_watch;             /* watch.c */
 rpc_stream_fn handle_exec, handle_logs; /* attach.c */

@@ -50,6 +50,7 @@ static const struct rpc_method methods[] = {
     {.name = "GetSnapshot", .unary = handle_get_snapshot},
     {.name = "ListSnapshots", .unary = handle_list_snapshots},
     {.name = "DeleteSnapshot", .unary = handle_delete_snapshot},
+    {.name = "DescribeSandbox", .unary = handle_describe},
     {.name = "Exec", .stream = handle_exec},
     {.name = "Logs", .stream = handle_logs, .endless = true},
     {0},

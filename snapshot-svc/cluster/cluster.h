@@ -56,6 +56,10 @@ struct cluster_ops {
      * select may be left out, here and in a watch. */
     int (*list)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
                 json_t **ret_items, char **ret_version, struct error *err);
+    /* NULL, or: the Events about objects of this name, whatever their kind, are appended to `items`. Saves work, as
+     * labels do: see cluster_events_about(). */
+    int (*events_about)(struct cluster *cluster, const char *ns, const char *name, json_t *items,
+                        struct error *err);
     int (*create)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const json_t *object,
                   json_t **ret_object, struct error *err);
     /* RFC 7396 merge patch. `ret_object` may be NULL. */
@@ -102,3 +106,7 @@ __attribute__((unused)) static inline void cluster_free(struct cluster *cluster)
     if (cluster)
         cluster->ops->free(cluster);
 }
+
+/* A new JSON array of the Events about objects of these names, whatever their kind. */
+int cluster_events_about(struct cluster *cluster, const char *ns, char *const *names, size_t count,
+                         json_t **ret_items, struct error *err);

@@ -49,7 +49,7 @@ static int kube_get(struct cluster *cluster, enum cluster_kind kind, const char 
 struct listing {
     struct kube *kube;
     enum cluster_kind kind;
-    const char *ns, *labels;
+    const char *ns, *labels, *fields; /* selectors; NULL: all */
     unsigned page_size;
     json_t *items;
     char *version, *next; /* next: the server's mark where the next page begins; NULL: the first, or none */
@@ -71,6 +71,8 @@ static int read_page(struct listing *listing, struct error *err)
         path_append_query(&url, "continue", listing->next);
     if (listing->labels)
         path_append_query(&url, "labelSelector", listing->labels);
+    if (listing->fields)
+        path_append_query(&url, "fieldSelector", listing->fields);
     if (kube_call(listing->kube, &call, strbuf_text(&url), &answer, err) < 0 ||
         kube_page_parse((struct json_span){strbuf_text(&answer.body), answer.body.length}, listing->kind,
                         listing->items, &version, &next, err) < 0)
@@ -132,6 +134,26 @@ static int kube_list(struct cluster *cluster, enum cluster_kind kind, const char
     *ret_items = listing.items;
     *ret_version = listing.version;
     return 0;
+}
+
+static int kube_events_about(struct cluster *cluster, const char *ns, const char *name, json_t *items,
+                             struct error *err)
+{
+    SCOPED(string) char *fields = xasprintf("involvedObject.name=%s", name);
+    struct listing listing = {.kube = kube_of(cluster),
+                              .kind = KIND_EVENT,
+                              .ns = ns,
+                              .fields = fields,
+                              .page_size = PAGE_SIZE,
+                              .items = json_array()};
+    int result = read_pages(&listing, err);
+
+    free(listing.next);
+    free(listing.version);
+    if (result == 0)
+        json_array_extend(items, listing.items);
+    json_decref(listing.items);
+    return result;
 }
 
 /* ---- writing ---- */
@@ -253,6 +275,7 @@ static const struct cluster_ops ops = {
     .free = kube_free,
     .get = kube_get,
     .list = kube_list,
+    .events_about = kube_events_about,
     .create = kube_create,
     .patch = kube_patch,
     .patch_status = kube_patch_status,
