@@ -83,6 +83,12 @@ static void trim_and_lower(char *text)
         *c = (char)tolower((unsigned char)*c);
 }
 
+/* Given, and nothing in it. */
+static bool is_blank(const char *text)
+{
+    return text && text[strspn(text, " \t\r\n\v\f")] == '\0';
+}
+
 /* Trims; a blank text is none. */
 static void settle_text(char **text)
 {
@@ -201,6 +207,10 @@ int create_request_settle(struct create_request *request, struct error *err)
     if (request->timeout_given && request->timeout_s < MIN_TIMEOUT_S)
         return refuse(err, CODE_INVALID_PARAMETER, "timeout: want at least %d seconds, got %" PRId64,
                       MIN_TIMEOUT_S, request->timeout_s);
+    if (is_blank(request->image.auth.username))
+        return refuse(err, CODE_INVALID_PARAMETER, "image.auth.username: want a name");
+    if (is_blank(request->image.auth.password))
+        return refuse(err, CODE_INVALID_PARAMETER, "image.auth.password: want a password or a token");
     if (check_volumes(request, err) < 0)
         return -1;
     return create_request_pool(request) ? check_pool_mode(request, err) : check_normal_mode(request, err);

@@ -7,6 +7,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 #include "shared/json/json.h"
+#include "tests/wire/lifecycle/fake_snapshots.h"
 
 static const char *const quick[] = {"--sandbox-create-timeout=1s", NULL};
 
@@ -74,6 +75,219 @@ static void without_a_timeout_it_never_expires(void **state)
     assert_null(json_object_get(reply.json, "metadata"));
     assert_string_equal(fake_created_label(stand->fake, "opensandbox.io/manual-cleanup"), "true");
     assert_int_equal(fake_created_expiry_ms(stand->fake), 0);
+}
+
+static void what_a_request_leaves_at_its_default_is_accepted_in_silence(void **state)
+{
+    SCOPED_REPLY struct reply reply =
+        ask(*state, "POST", "/v1/sandboxes",
+            "{\"image\":{\"uri\":\"b\",\"auth\":null},\"entrypoint\":[\"a\"],\"resourceLimits\":{},"
+            "\"secureAccess\":false,"
+            "\"networkPolicy\":{},\"credentialProxy\":{\"enabled\":false},\"extensions\":{\"poolRef\":\" \"},"
+            "\"volumes\":[],\"platform\":null,\"env\":{\"EMPTY\":null},\"snapshotId\":\"\",\"unknown\":[1]}");
+
+    assert_int_equal(reply.http.status, 202);
+}
+
+/* -- image credentials ----------------------------------------------------------------------------------------- */
+
+static void credentials_become_a_secret_that_the_pod_pulls_with(void **state)
+{
+    struct stand *stand = *state;
+    SCOPED_REPLY struct reply reply = ask(stand, "POST", "/v1/sandboxes",
+                                          "{\"image\":{\"uri\":\"reg.example:5000/"
+                                          "a:1\",\"auth\":{\"username\":\"ann\",\"password\":\"hunter2\"}},"
+                                          "\"entrypoint\":[\"a\"],\"resourceLimits\":{}}");
+    SCOPED(string) char *secret = xasprintf("opensandbox-image-auth-%s", text_at(&reply, "id"));
+    SCOPED(string) char *pulls = xasprintf("\"imagePullSecrets\":[{\"name\":\"%s\"}]", secret);
+    SCOPED(string) char *config = fake_created_docker_config(stand->fake);
+
+    assert_int_equal(reply.http.status, 202);
+    assert_string_equal(fake_created_secret(stand->fake), secret);
+    assert_contains(fake_created_template(stand->fake), pulls);
+    assert_lacks(fake_created_template(stand->fake), "hunter2");
+    assert_string_equal(config,
+                        "{\"auths\":{\"reg.example:5000\":{\"username\":\"ann\",\"password\":\"hunter2\","
+                        "\"auth\":\"YW5uOmh1bnRlcjI=\"}}}");
+}
+
+static void without_credentials_there_is_no_secret(void **state)
+{
+    struct stand *stand = *state;
+    SCOPED_REPLY struct reply reply = ask(stand, "POST", "/v1/sandboxes", body);
+
+    assert_int_equal(reply.http.status, 202);
+    assert_string_equal(fake_created_secret(stand->fake), "");
+    assert_lacks(fake_created_template(stand->fake), "imagePullSecrets");
+}
+
+/* -- volumes --------------------------------------------------------------------------------------------------- */
+
+static void claims_are_asked_for_once_each_and_mounted(void **state)
+{
+    struct stand *stand = *state;
+    SCOPED_REPLY struct reply reply = ask(
+        stand, "POST", "/v1/sandboxes",
+        "{\"image\":{\"uri\":\"b\"},\"entrypoint\":[\"a\"],\"resourceLimits\":{},\"volumes\":["
+        "{\"name\":\"in\",\"mountPath\":\"/in\",\"readOnly\":true,\"subPath\":\"a/"
+        "b\",\"pvc\":{\"claimName\":\"data\"}},"
+        "{\"name\":\"out\",\"mountPath\":\"/out\",\"pvc\":{\"claimName\":\"data\",\"storage\":\"9Gi\"}},"
+        "{\"name\":\"big\",\"mountPath\":\"/big\",\"pvc\":{\"claimName\":\"big\",\"createIfNotExists\":false,"
+        "\"deleteOnSandboxTermination\":true,\"storage\":\"10Gi\",\"storageClass\":\"fast\","
+        "\"accessModes\":[\"ReadWriteMany\"]}}]}");
+    SCOPED(string) char *claims = fake_created_claims(stand->fake);
+
+    assert_int_equal(reply.http.status, 202);
+    assert_string_equal(claims, "data create  ;big wait 10Gi fast ReadWriteMany;");
+    assert_contains(
+        fake_created_template(stand->fake),
+        "\"volumeMounts\":[{\"name\":\"in\",\"mountPath\":\"/in\",\"readOnly\":true,\"subPath\":\"a/b\"},"
+        "{\"name\":\"in\",\"mountPath\":\"/out\",\"readOnly\":false},"
+        "{\"name\":\"big\",\"mountPath\":\"/big\",\"readOnly\":false}]");
+    assert_contains(fake_created_template(stand->fake),
+                    "\"volumes\":[{\"name\":\"in\",\"persistentVolumeClaim\":{\"claimName\":\"data\"}},"
+                    "{\"name\":\"big\",\"persistentVolumeClaim\":{\"claimName\":\"big\"}}]");
+}
+
+/* -- from a snapshot ------------------------------------------------------------------------------------------- */
+
+static void a_snapshot_is_restored_with_its_image_and_pull_secret(void **state)
+{
+    struct stand *stand = *state;
+    const struct fake_snapshot ready = {.id = "snap-1",
+                                        .phase = "Succeed",
+                                        .restore_image = "reg/snap:1@sha256:abc",
+                                        .pull_secret = "pull",
+                                        .containers = 1};
+
+    fake_put_snapshot(stand->fake, &ready);
+    SCOPED_REPLY struct reply reply =
+        ask(stand, "POST", "/v1/sandboxes", "{\"snapshotId\":\" snap-1 \",\"resourceLimits\":{}}");
+    SCOPED(string) char *entrypoint = json_text(json_object_get(reply.json, "entrypoint"));
+    assert_int_equal(reply.http.status, 202);
+    assert_string_equal(entrypoint, "[\"tail\",\"-f\",\"/dev/null\"]");
+    assert_string_equal(fake_created_label(stand->fake, "opensandbox.io/snapshot-id"), "snap-1");
+    assert_contains(fake_created_template(stand->fake), "\"image\":\"reg/snap:1@sha256:abc\"");
+    assert_contains(fake_created_template(stand->fake), "\"imagePullSecrets\":[{\"name\":\"pull\"}]");
+    assert_string_equal(fake_created_secret(stand->fake), "");
+}
+
+static void a_snapshot_keeps_an_explicit_entrypoint(void **state)
+{
+    struct stand *stand = *state;
+    const struct fake_snapshot ready = {.id = "snap-1",
+                                        .phase = "Succeed",
+                                        .restore_image = "reg/snap:1@sha256:abc",
+                                        .pull_secret = "",
+                                        .containers = 1};
+
+    fake_put_snapshot(stand->fake, &ready);
+    SCOPED_REPLY struct reply reply =
+        ask(stand, "POST", "/v1/sandboxes",
+            "{\"snapshotId\":\"snap-1\",\"entrypoint\":[\"run\"],\"resourceLimits\":{}}");
+    assert_int_equal(reply.http.status, 202);
+    assert_contains(fake_created_template(stand->fake), "\"command\":[\"run\"]");
+    assert_lacks(fake_created_template(stand->fake), "imagePullSecrets");
+}
+
+static void a_snapshot_that_cannot_be_restored_is_refused_before_the_rest_is_checked(void **state)
+{
+    static const struct {
+        struct fake_snapshot snapshot;
+        int status;
+        const char *code;
+    } rows[] = {
+        {{.id = "other", .phase = "Succeed", .restore_image = "x", .pull_secret = ""},
+         404,
+         "SNAPSHOT::NOT_FOUND"},
+        {{.id = "snap-1", .phase = "Committing", .restore_image = "", .pull_secret = ""},
+         409,
+         "SNAPSHOT::NOT_READY"},
+        {{.id = "snap-1", .phase = "Failed", .restore_image = "", .pull_secret = ""},
+         409,
+         "SNAPSHOT::NOT_READY"},
+        {{.id = "snap-1", .phase = "Succeed", .restore_image = "", .pull_secret = "", .containers = 0},
+         409,
+         "SNAPSHOT::INVALID_RESTORE_CONFIG"},
+        {{.id = "snap-1", .phase = "Succeed", .restore_image = "", .pull_secret = "", .containers = 2},
+         409,
+         "SNAPSHOT::INVALID_RESTORE_CONFIG"},
+    };
+    struct stand *stand = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fake_clear(stand->fake);
+        fake_put_snapshot(stand->fake, &rows[i].snapshot);
+        SCOPED_REPLY struct reply reply =
+            ask(stand, "POST", "/v1/sandboxes",
+                "{\"snapshotId\":\"snap-1\",\"resourceLimits\":{},\"metadata\":{\"bad key\":\"x\"}}");
+        assert_reply(&reply, rows[i].status, rows[i].code, "snap-1");
+    }
+}
+
+/* -- what the operator adds ------------------------------------------------------------------------------------ */
+
+static void the_template_file_and_execd_are_part_of_every_sandbox(void **state)
+{
+    static const char yaml[] = "kind: BatchSandbox\n"
+                               "metadata:\n  labels: {zone: a}\n"
+                               "spec:\n  template:\n    spec:\n      restartPolicy: Never\n"
+                               "      nodeSelector: {kubernetes.io/arch: amd64}\n"
+                               "      tolerations:\n        - operator: Exists\n";
+    char path[] = "/tmp/stasis-template-XXXXXX";
+    int fd = mkstemp(path);
+    SCOPED(string) char *file = xasprintf("--sandbox-template-file=%s", path);
+    const char *const flags[] = {file, "--execd-image=reg/execd:1",
+                                 "--execd-init-resources={\"limits\":{\"cpu\":\"1\"}}",
+                                 "--image-pull-policy=Always", NULL};
+    struct stand stand;
+
+    (void)state;
+    assert_int_equal(write(fd, yaml, sizeof(yaml) - 1), sizeof(yaml) - 1);
+    close(fd);
+    stand_start(&stand, flags);
+    SCOPED_REPLY struct reply reply = ask(&stand, "POST", "/v1/sandboxes", body);
+    SCOPED_REPLY struct reply elsewhere =
+        ask(&stand, "POST", "/v1/sandboxes",
+            "{\"image\":{\"uri\":\"b\"},\"entrypoint\":[\"a\"],\"resourceLimits\":{},"
+            "\"platform\":{\"os\":\"linux\",\"arch\":\"arm64\"}}");
+    const char *pod = fake_created_template(stand.fake);
+
+    assert_int_equal(reply.http.status, 202);
+    assert_contains(pod, "\"restartPolicy\":\"Never\"");
+    assert_contains(pod, "\"tolerations\":[{\"operator\":\"Exists\"}]");
+    assert_contains(pod,
+                    "\"name\":\"execd-installer\",\"image\":\"reg/execd:1\",\"imagePullPolicy\":\"Always\"");
+    assert_contains(pod, "\"resources\":{\"limits\":{\"cpu\":\"1\"}}");
+    assert_contains(pod, "\"command\":[\"/opt/opensandbox/bootstrap.sh\",\"sleep\",\"9\"]");
+    assert_string_equal(fake_created_label(stand.fake, "zone"), "a");
+    assert_reply(&elsewhere, 400, "SANDBOX::INVALID_PARAMETER",
+                 "nodeSelector wants kubernetes.io/arch=amd64");
+    stand_stop(&stand);
+    unlink(path);
+}
+
+static void a_template_file_that_is_wrong_ends_the_start(void **state)
+{
+    static const struct {
+        const char *flag, *why;
+    } rows[] = {
+        {"--sandbox-template-file=/nowhere/at/all.yaml", "--sandbox-template-file"},
+        {"--sandbox-template-file=/proc/self/stat", "--sandbox-template-file"},
+        {"--execd-init-resources=cpu=1", "--execd-init-resources"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static const char *const environment[] = {"OPENSANDBOX_SERVER_API_KEY=k", NULL};
+        const char *const argv[] = {lifecycle_svc_path(), "--address=127.0.0.1:0",
+                                    "--grpc-address=", rows[i].flag, NULL};
+        struct run run = run_program(argv, environment);
+
+        assert_int_equal(run.exit_code, 2);
+        assert_contains(run.errors, rows[i].why);
+        run_done(&run);
+    }
 }
 
 /* A create on its own thread, so that the test can change the world meanwhile. */
@@ -210,6 +424,15 @@ int main(void)
         WITH_STAND(a_usable_sandbox_is_202_with_what_was_asked),
         WITH_STAND(the_object_carries_template_labels_and_whole_seconds),
         WITH_STAND(without_a_timeout_it_never_expires),
+        WITH_STAND(what_a_request_leaves_at_its_default_is_accepted_in_silence),
+        WITH_STAND(credentials_become_a_secret_that_the_pod_pulls_with),
+        WITH_STAND(without_credentials_there_is_no_secret),
+        WITH_STAND(claims_are_asked_for_once_each_and_mounted),
+        WITH_STAND(a_snapshot_is_restored_with_its_image_and_pull_secret),
+        WITH_STAND(a_snapshot_keeps_an_explicit_entrypoint),
+        WITH_STAND(a_snapshot_that_cannot_be_restored_is_refused_before_the_rest_is_checked),
+        cmocka_unit_test(the_template_file_and_execd_are_part_of_every_sandbox),
+        cmocka_unit_test(a_template_file_that_is_wrong_ends_the_start),
         WITH_STAND(it_waits_through_pending_and_through_running_without_an_address),
         WITH_STAND(an_allocated_sandbox_is_reported_as_running),
         WITH_STAND(a_failure_ends_the_wait_and_deletes_the_object),

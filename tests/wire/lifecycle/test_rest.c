@@ -156,6 +156,44 @@ static void bad_create_bodies_are_422_with_a_detail(void **state)
          422, "SANDBOX::INVALID_PARAMETER", "image"},
         {"POST", "/v1/sandboxes", CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/a\"}]"), 422,
          "SANDBOX::INVALID_PARAMETER", "volumes[0]: want exactly one"},
+        {"POST", "/v1/sandboxes",
+         CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/a\",\"host\":{\"path\":\"/s\"},\"pvc\":{"
+                "\"claimName\":\"c\"}}]"),
+         422, "SANDBOX::INVALID_PARAMETER", "volumes[0]: want exactly one of host, pvc and ossfs, got 2"},
+        {"POST", "/v1/sandboxes",
+         CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/"
+                "a\",\"pvc\":{\"claimName\":\"c\",\"storage\":\"1G\"}}]"),
+         422, "SANDBOX::INVALID_PARAMETER", "volumes[0].pvc.storage"},
+        {"POST", "/v1/sandboxes",
+         CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/"
+                "a\",\"pvc\":{\"claimName\":\"c\",\"createIfNotExists\":"
+                "\"no\"}}]"),
+         422, "SANDBOX::INVALID_PARAMETER", "volumes[0].pvc.createIfNotExists"},
+        {"POST", "/v1/sandboxes",
+         "{\"image\":{\"uri\":\"b\",\"auth\":{\"username\":\"u\"}},\"entrypoint\":[\"a\"],\"resourceLimits\":"
+         "{}}",
+         422, "SANDBOX::INVALID_PARAMETER", "image.auth.password"},
+        {"POST", "/v1/sandboxes",
+         "{\"image\":{\"uri\":\"b\",\"auth\":{\"username\":\" \",\"password\":\"p\"}},\"entrypoint\":[\"a\"],"
+         "\"resourceLimits\":{}}",
+         422, "SANDBOX::INVALID_PARAMETER", "image.auth.username"},
+        {"POST", "/v1/sandboxes", "{\"image\":{\"uri\":\"b\"},\"resourceLimits\":{}}", 422,
+         "SANDBOX::INVALID_PARAMETER", "entrypoint: required"},
+        {"POST", "/v1/sandboxes", "{\"image\":{\"uri\":\"b\"},\"entrypoint\":[],\"resourceLimits\":{}}", 422,
+         "SANDBOX::INVALID_PARAMETER", "entrypoint"},
+        {"POST", "/v1/sandboxes", "{\"image\":{\"uri\":\"b\"},\"entrypoint\":[\"a\"]}", 422,
+         "SANDBOX::INVALID_PARAMETER", "resourceLimits: required"},
+        {"POST", "/v1/sandboxes", CREATE(",\"snapshotId\":\"s\""), 422, "SANDBOX::INVALID_PARAMETER",
+         "got both"},
+        {"POST", "/v1/sandboxes", "{\"snapshotId\":\"  \",\"resourceLimits\":{}}", 422,
+         "SANDBOX::INVALID_PARAMETER", "got none"},
+        {"POST", "/v1/sandboxes", "{\"extensions\":{\"poolRef\":\"p\"},\"snapshotId\":\"s\"}", 422,
+         "SANDBOX::INVALID_PARAMETER", "snapshotId"},
+        {"POST", "/v1/sandboxes",
+         "{\"extensions\":{\"poolRef\":\"p\"},\"credentialProxy\":{\"enabled\":true}}", 422,
+         "SANDBOX::INVALID_PARAMETER", "credentialProxy"},
+        {"POST", "/v1/sandboxes", CREATE(",\"credentialProxy\":{\"enabled\":true}"), 422,
+         "SANDBOX::INVALID_PARAMETER", "needs networkPolicy"},
         {"GET", "/v1/sandboxes?page=0", NULL, 422, "SANDBOX::INVALID_PARAMETER", "page"},
         {"GET", "/v1/sandboxes?page=x", NULL, 422, "SANDBOX::INVALID_PARAMETER", "page"},
         {"GET", "/v1/sandboxes?pageSize=201", NULL, 422, "SANDBOX::INVALID_PARAMETER",
@@ -194,17 +232,22 @@ static void meaningless_creates_are_400_with_the_contracts_code(void **state)
          CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/a\",\"host\":{\"path\":\"/srv\"}}]"), 400,
          "VOLUME::HOST_PATH_NOT_ALLOWED", "--allowed-host-paths"},
         {"POST", "/v1/sandboxes",
-         CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/a\",\"pvc\":{\"claimName\":\"c\"}}]"), 400,
-         "VOLUME::UNSUPPORTED_BACKEND", "pvc"},
+         CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/a\",\"pvc\":{\"claimName\":\"C\"}}]"), 400,
+         "VOLUME::INVALID_PVC_NAME", "pvc.claimName"},
+        {"POST", "/v1/sandboxes",
+         CREATE(",\"volumes\":[{\"name\":\"opensandbox-bin\",\"mountPath\":\"/"
+                "a\",\"pvc\":{\"claimName\":\"c\"}}]"),
+         400, "SANDBOX::INVALID_PARAMETER", "opensandbox-bin"},
+        {"POST", "/v1/sandboxes",
+         CREATE(",\"volumes\":[{\"name\":\"a\",\"mountPath\":\"/a\",\"ossfs\":{\"bucket\":\"b\"}}]"), 400,
+         "SANDBOX::INVALID_PARAMETER", "ossfs: not supported"},
+        {"POST", "/v1/sandboxes",
+         CREATE(",\"networkPolicy\":{\"egress\":[]},\"credentialProxy\":{\"enabled\":true}"), 400,
+         "SANDBOX::INVALID_PARAMETER", "egress policy is not configured"},
+        {"POST", "/v1/sandboxes", CREATE(",\"resourceRequests\":{\"gpu\":\"all\"}"), 400,
+         "SANDBOX::INVALID_PARAMETER", "resourceRequests.gpu"},
         {"POST", "/v1/sandboxes", CREATE(",\"extensions\":{\"poolRef\":\"p\"}"), 501,
          "KUBERNETES::POOL_NOT_SUPPORTED", "pools"},
-        {"POST", "/v1/sandboxes", "{\"snapshotId\":\"s\",\"resourceLimits\":{}}", 501,
-         "SNAPSHOT::NOT_IMPLEMENTED", "snapshotId"},
-        {"POST", "/v1/sandboxes",
-         "{\"image\":{\"uri\":\"b\",\"auth\":{\"username\":\"u\",\"password\":\"hunter2\"}},\"entrypoint\":["
-         "\"a\"],"
-         "\"resourceLimits\":{}}",
-         400, "SANDBOX::INVALID_PARAMETER", "image.auth"},
         {"GET", "/v1/sandboxes?metadata=team", NULL, 400, "INVALID_METADATA_FORMAT", "bad query field"},
         {"GET", "/v1/sandboxes/web/endpoints/70000", NULL, 400, "DOCKER::INVALID_PORT", "70000"},
         {"GET", "/v1/sandboxes/web/endpoints/80?use_server_proxy=true&expires=5", NULL, 400,
@@ -219,9 +262,6 @@ static void meaningless_creates_are_400_with_the_contracts_code(void **state)
 static void what_this_version_lacks_is_501(void **state)
 {
     static const struct row rows[] = {
-        {"PATCH", "/v1/sandboxes/web/metadata", "{}", 501, "SANDBOX::API_NOT_SUPPORTED", "not supported"},
-        {"POST", "/v1/sandboxes/web/renew-expiration", "{}", 501, "SANDBOX::API_NOT_SUPPORTED",
-         "not supported"},
         {"GET", "/v1/pools/p", NULL, 501, "KUBERNETES::POOL_NOT_SUPPORTED", "not supported"},
     };
 
