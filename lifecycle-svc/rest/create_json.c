@@ -4,6 +4,7 @@
 
 #include "lifecycle-svc/sandbox/contract_code.h"
 #include "shared/json/json.h"
+#include "shared/json/secret.h"
 
 /* A backend's only member lies where the backend lies: host.path is volume.host_path. */
 static const struct json_field host_fields[] = {
@@ -87,7 +88,7 @@ static bool is_given(const json_t *document, const char *member)
 
 int create_json_read(const char *body, size_t length, struct create_request *ret_request, struct error *err)
 {
-    SCOPED(json) json_t *document = NULL;
+    SCOPED(json_secret) json_t *document = NULL; /* image.auth, env */
 
     if (json_parse(body, length, "body", &document, err) < 0 ||
         json_read(document, request_fields, "", ret_request, err) < 0)
