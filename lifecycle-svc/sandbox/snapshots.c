@@ -64,9 +64,10 @@ static int create_error(struct error *err, const char *sandbox_id, const struct 
         return refuse_as(err, CODE_SNAPSHOT_INVALID_SOURCE_STATE);
     if (err->code == ERR_UNSUPPORTED)
         return refuse_as(err, CODE_SNAPSHOT_NOT_IMPLEMENTED);
-    if (err->code == ERR_EXISTS && caller->request_id)
-        return refuse(err, CODE_INVALID_PARAMETER,
-                      "X-Request-ID was used by a different snapshot; use a new one");
+    if (err->code == ERR_EXISTS && caller->request_id) {
+        (void)error_wrap(err, "X-Request-ID is that of another request, use a new one");
+        return refuse_as(err, CODE_INVALID_PARAMETER);
+    }
     return orchestrator_error(err, sandbox_id);
 }
 

@@ -193,8 +193,10 @@ static void a_repeated_request_gets_the_same_snapshot(void **state)
     assert_string_equal(text_at(&again, "id"), text_at(&first, "id"));
     assert_string_not_equal(text_at(&other, "id"), text_at(&first, "id"));
     assert_int_equal(text_at(&first, "id")[14], '4'); /* a UUID of version 4 */
-    assert_reply(&renamed, 400, "SANDBOX::INVALID_PARAMETER", "used by a different snapshot");
-    assert_reply(&moved, 400, "SANDBOX::INVALID_PARAMETER", "used by a different snapshot");
+    assert_reply(&renamed, 400, "SANDBOX::INVALID_PARAMETER",
+                 "X-Request-ID is that of another request, use a new one: snapshot");
+    assert_reply(&moved, 400, "SANDBOX::INVALID_PARAMETER",
+                 "X-Request-ID is that of another request, use a new one: snapshot");
     assert_int_equal(fake_snapshot_count(stand->fake), 2);
 }
 
