@@ -415,6 +415,18 @@ static void what_is_made_is_deleted_and_may_be_asked_for_twice(void **state)
     }
 }
 
+static void what_somebody_else_deletes_while_it_is_made_may_be_deleted(void **state)
+{
+    struct stage *stage = *state;
+    struct error err = {0};
+
+    api_give_sandbox(stage, "web", running);
+    create_snapshot(stage, ID_1, "web", "");
+    set_status(stage, NAME_1, "{'phase': 'Committing'}");
+    stage_delete(stage, KIND_SANDBOX_SNAPSHOT, NAME_1, 0);
+    assert_ok(remove_snapshot(stage, ID_1, &err));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, api_setup, api_teardown)
 
 int main(void)
@@ -433,6 +445,7 @@ int main(void)
         TEST(a_replica_that_has_not_heard_of_it_yet_finds_it_all_the_same),
         TEST(a_list_is_in_order_and_by_source_and_name),
         TEST(what_is_being_made_is_not_deleted),
+        TEST(what_somebody_else_deletes_while_it_is_made_may_be_deleted),
         TEST(what_is_made_is_deleted_and_may_be_asked_for_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
