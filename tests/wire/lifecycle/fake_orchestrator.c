@@ -26,7 +26,14 @@ typedef Opensandbox__Orchestrator__V1__Condition condition;
 typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest create_request;
 typedef Opensandbox__Orchestrator__V1__ListSandboxesRequest list_request;
 
-enum { MAX_SANDBOXES = 256, PART_MAX = 30, MAX_CALLS = 512, MAX_TEXTS = 64, MAX_CREATED = 64, PATIENCE_MS = 10000 };
+enum {
+    MAX_SANDBOXES = 256,
+    PART_MAX = 30,
+    MAX_CALLS = 512,
+    MAX_TEXTS = 64,
+    MAX_CREATED = 64,
+    PATIENCE_MS = 10000
+};
 
 struct fake_orchestrator {
     struct rpc_server *server;
