@@ -88,7 +88,9 @@ static bool is_given(const json_t *document, const char *member)
 
 int create_json_read(const char *body, size_t length, struct create_request *ret_request, struct error *err)
 {
-    SCOPED(json_secret) json_t *document = NULL; /* image.auth, env */
+    SCOPED(json_secret)
+    json_t *document = NULL; /* image.auth, env; of networkPolicy and ossfs it only
+                                                    * counts that they are there */
 
     if (json_parse(body, length, "body", &document, err) < 0 ||
         json_read(document, request_fields, "", ret_request, err) < 0)

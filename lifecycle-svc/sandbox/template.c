@@ -64,7 +64,7 @@ static int read_map(const json_t *object, const char *path, struct json_map *ret
 static int read_metadata(const json_t *root, struct sandbox_template *template, struct error *err)
 {
     static const char *const known[] = {"labels", "annotations", NULL};
-    const json_t *metadata, *labels, *annotations;
+    const json_t *metadata = NULL, *labels = NULL, *annotations = NULL;
 
     if (read_object(root, "metadata", "metadata", &metadata, err) < 0 ||
         check_members(metadata, known, "metadata.", err) < 0 ||
@@ -82,7 +82,7 @@ static int read_spec(const json_t *root, struct sandbox_template *template, stru
     static const char *const known[] = {"replicas", "expireTime", "template", NULL}, *const known_of_pod[] = {
                                                                                          "metadata", "spec",
                                                                                          NULL};
-    const json_t *spec, *pod, *ignored;
+    const json_t *spec = NULL, *pod = NULL, *ignored = NULL;
 
     if (read_object(root, "spec", "spec", &spec, err) < 0 || check_members(spec, known, "spec.", err) < 0 ||
         read_object(spec, "template", "spec.template", &pod, err) < 0 ||
@@ -143,7 +143,7 @@ void sandbox_template_free(struct sandbox_template *template)
 static int check_amounts(const json_t *resources, const char *name, struct error *err)
 {
     struct json_map amounts = {0};
-    const json_t *object;
+    const json_t *object = NULL;
 
     int read =
         read_object(resources, name, name, &object, err) < 0 ? -1 : read_map(object, name, &amounts, err);
