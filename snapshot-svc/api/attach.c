@@ -1,7 +1,9 @@
-/* attach.c - Exec and Logs: the agent's streams, passed through. The caller's deadline and cancellation go along. */
+/* attach.c - Exec and Logs: the agent's streams, passed through, and on Kubernetes the API server's logs. The caller's
+ * deadline and cancellation go along. */
 #include <opensandbox/committer/v1/node_runtime.pb-c.h>
 #include <string.h>
 
+#include "shared/json/json.h"
 #include "snapshot-svc/api/orchestrator_priv.h"
 #include "snapshot-svc/model/pod.h"
 
@@ -10,6 +12,7 @@
 typedef Opensandbox__Committer__V1__ExecEvent agent_exec_event;
 typedef Opensandbox__Committer__V1__LogsEvent agent_logs_event;
 typedef Opensandbox__Committer__V1__PodRef pod_ref;
+typedef Opensandbox__Orchestrator__V1__SandboxLogsRequest logs_request;
 
 DEFINE_FREEP(stream, struct rpc_stream, rpc_stream_free)
 
@@ -42,20 +45,24 @@ static struct object *pod_of(struct orchestrator_service *self, const struct obj
     return object_ref(best ? best : other);
 }
 
-static int find_pod(struct rpc_call *call, const char *name, bool only_running, struct object **ret_pod,
-                    struct agent_channel **ret_channel, struct error *err)
+static int find_pod(struct orchestrator_service *self, const char *name, bool only_running,
+                    struct object **ret_pod, struct error *err)
 {
-    struct orchestrator_service *self = rpc_self(call);
     SCOPED(object) struct object *sandbox = NULL;
 
-    if (!self->service->node_name)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "exec and logs are for the local backend; on Kubernetes use kubectl");
     if (find_sandbox(self, name, &sandbox, err) < 0)
         return -1;
-    SCOPED(object) struct object *pod = pod_of(self, sandbox, only_running);
-    if (!pod)
-        return no_pod(err, sandbox->name);
+    *ret_pod = pod_of(self, sandbox, only_running);
+    return *ret_pod ? 0 : no_pod(err, sandbox->name);
+}
+
+static int reach_pod(struct orchestrator_service *self, const char *name, bool only_running,
+                     struct object **ret_pod, struct agent_channel **ret_channel, struct error *err)
+{
+    SCOPED(object) struct object *pod = NULL;
+
+    if (find_pod(self, name, only_running, &pod, err) < 0)
+        return -1;
     *ret_channel = agents_get(self->service->agents, json_path_string(pod->json, "spec.nodeName"), err);
     if (!*ret_channel)
         return -1;
@@ -135,11 +142,14 @@ static int pass_through(struct rpc_call *call, struct rpc_channel *channel, cons
 int handle_exec(struct rpc_call *call, const void *request_, struct error *err)
 {
     const Opensandbox__Orchestrator__V1__ExecSandboxRequest *request = request_;
+    struct orchestrator_service *self = rpc_self(call);
     Opensandbox__Committer__V1__ExecRequest onward = OPENSANDBOX__COMMITTER__V1__EXEC_REQUEST__INIT;
     SCOPED(object) struct object *pod = NULL;
     SCOPED(agent_channel) struct agent_channel *channel = NULL;
 
-    if (find_pod(call, request->name, true, &pod, &channel, err) < 0)
+    if (!self->service->node_name)
+        return error_set(err, ERR_UNSUPPORTED, "exec is for the local backend; on Kubernetes use kubectl");
+    if (reach_pod(self, request->name, true, &pod, &channel, err) < 0)
         return -1;
     pod_ref ref = ref_of(pod);
     onward.pod = &ref;
@@ -151,14 +161,68 @@ int handle_exec(struct rpc_call *call, const void *request_, struct error *err)
     return pass_through(call, agent_channel_rpc(channel), "Exec", &onward.base, pass_exec_event, err);
 }
 
+/* ---- logs that the cluster tells ---- */
+
+static int send_line(void *self, int64_t time_unix_ns, const char *line, size_t length, struct error *err)
+{
+    Opensandbox__Orchestrator__V1__SandboxLogsEvent out =
+        OPENSANDBOX__ORCHESTRATOR__V1__SANDBOX_LOGS_EVENT__INIT;
+
+    out.time_unix_ns = time_unix_ns;
+    out.line = (ProtobufCBinaryData){.data = (uint8_t *)line, .len = length};
+    return rpc_send(self, &out.base, err);
+}
+
+struct cluster_reader {
+    struct cluster *cluster;
+    struct cluster_log *log;
+};
+
+static void stop_reader(void *self)
+{
+    struct cluster_reader *reader = self;
+    cluster_log_stop(reader->cluster, reader->log);
+}
+
+static int pass_cluster_log(struct rpc_call *call, const logs_request *request, struct error *err)
+{
+    struct orchestrator_service *self = rpc_self(call);
+    SCOPED(object) struct object *pod = NULL;
+    struct cluster_reader reader = {.cluster = self->service->cluster};
+
+    if (!reader.cluster->ops->log_open)
+        return error_set(err, ERR_UNSUPPORTED, "this cluster tells no logs");
+    if (find_pod(self, request->name, false, &pod, err) < 0)
+        return -1;
+    const char *first = json_path_string(json_array_get(json_path(pod->json, "spec.containers"), 0), "name");
+    const struct cluster_log_request wanted = {.container = *request->container ? request->container
+                                                            : first             ? first
+                                                                                : "",
+                                               .follow = request->follow,
+                                               .tail_lines = request->tail_lines};
+    if (cluster_log_open(reader.cluster, pod->ns, pod->name, &wanted, &reader.log, err) < 0)
+        return -1;
+    rpc_on_cancel(call, stop_reader, &reader);
+    int done = cluster_log_run(reader.cluster, reader.log, send_line, call, err);
+    rpc_on_cancel(call, NULL, NULL);
+    cluster_log_free(reader.cluster, reader.log);
+    return done;
+}
+
 int handle_logs(struct rpc_call *call, const void *request_, struct error *err)
 {
-    const Opensandbox__Orchestrator__V1__SandboxLogsRequest *request = request_;
+    const logs_request *request = request_;
+    struct orchestrator_service *self = rpc_self(call);
     Opensandbox__Committer__V1__LogsRequest onward = OPENSANDBOX__COMMITTER__V1__LOGS_REQUEST__INIT;
     SCOPED(object) struct object *pod = NULL;
     SCOPED(agent_channel) struct agent_channel *channel = NULL;
 
-    if (find_pod(call, request->name, false, &pod, &channel, err) < 0)
+    if (request->tail_lines < 0)
+        return error_set(err, ERR_INVALID, "tail_lines: want 0 (all) or more, got %lld",
+                         (long long)request->tail_lines);
+    if (!self->service->node_name)
+        return pass_cluster_log(call, request, err);
+    if (reach_pod(self, request->name, false, &pod, &channel, err) < 0)
         return -1;
     pod_ref ref = ref_of(pod);
     onward.pod = &ref;

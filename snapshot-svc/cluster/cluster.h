@@ -46,6 +46,19 @@ typedef void cluster_watch_fn(void *self, enum watch_event_type type, json_t *ob
 
 struct cluster_watch; /* a running watch: opened, then driven by its owner's thread */
 
+struct cluster_log_request {
+    const char *container; /* of the pod */
+    bool follow;           /* go on while it runs */
+    int64_t tail_lines;    /* only the last; 0: all */
+};
+
+/* A line without its end, or the next piece of a long one; time 0: not told. On the runner's thread; -1 ends the run with
+ * the error in err. */
+typedef int cluster_log_fn(void *self, int64_t time_unix_ns, const char *line, size_t length,
+                           struct error *err);
+
+struct cluster_log; /* as cluster_watch */
+
 struct cluster;
 struct cluster_ops {
     void (*free)(struct cluster *cluster);
@@ -79,6 +92,15 @@ struct cluster_ops {
     int (*watch_run)(struct cluster_watch *watch, cluster_watch_fn *fn, void *self, struct error *err);
     void (*watch_stop)(struct cluster_watch *watch); /* any thread */
     void (*watch_free)(struct cluster_watch *watch);
+
+    /* What a container has printed. All NULL: who runs the pods tells it. log_run() answers 0 at its end.
+     * ERR_NOT_FOUND: no such pod. ERR_INVALID: no such container, or it has not started yet. */
+    int (*log_open)(struct cluster *cluster, const char *ns, const char *pod,
+                    const struct cluster_log_request *request, struct cluster_log **ret_log,
+                    struct error *err);
+    int (*log_run)(struct cluster_log *log, cluster_log_fn *fn, void *self, struct error *err);
+    void (*log_stop)(struct cluster_log *log); /* any thread; then the run ends with ERR_CANCELLED */
+    void (*log_free)(struct cluster_log *log);
 };
 
 /* First member of every implementation. */
@@ -100,6 +122,10 @@ struct cluster {
 #define cluster_watch_run(c, ...)  ((c)->ops->watch_run(__VA_ARGS__))
 #define cluster_watch_stop(c, w)   ((c)->ops->watch_stop(w))
 #define cluster_watch_free(c, w)   ((c)->ops->watch_free(w))
+#define cluster_log_open(c, ...)   ((c)->ops->log_open((c), __VA_ARGS__))
+#define cluster_log_run(c, ...)    ((c)->ops->log_run(__VA_ARGS__))
+#define cluster_log_stop(c, l)     ((c)->ops->log_stop(l))
+#define cluster_log_free(c, l)     ((c)->ops->log_free(l))
 
 __attribute__((unused)) static inline void cluster_free(struct cluster *cluster)
 {

@@ -284,6 +284,10 @@ static const struct cluster_ops ops = {
     .watch_run = kube_watch_run,
     .watch_stop = kube_watch_stop,
     .watch_free = kube_watch_free,
+    .log_open = kube_log_open,
+    .log_run = kube_log_run,
+    .log_stop = kube_log_stop,
+    .log_free = kube_log_free,
 };
 
 /* curl checks the certificate against the URL's host: that becomes tls_name, while we connect to the real one. */

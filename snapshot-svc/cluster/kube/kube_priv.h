@@ -32,7 +32,7 @@ struct kube {
     unsigned watch_min_s;
 
     pthread_mutex_t lock;                               /* guards everything below */
-    struct http_stream *streams[KUBE_IDLE_STREAMS_MAX]; /* connections that watches left behind */
+    struct http_stream *streams[KUBE_IDLE_STREAMS_MAX]; /* connections that long answers left behind */
     size_t stream_count;
 };
 
@@ -81,6 +81,11 @@ int kube_object_parse_metadata(struct json_span text, enum cluster_kind kind, js
 int kube_page_parse(struct json_span page, enum cluster_kind kind, json_t *items, char **ret_version,
                     char **ret_continue, struct error *err);
 
+/* ---- connections of long answers (streams.c) ---- */
+
+struct http_stream *kube_take_stream(struct kube *kube);
+void kube_give_stream_back(struct kube *kube, struct http_stream *stream);
+
 /* ---- watches (watch.c) ---- */
 
 int kube_watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
@@ -88,3 +93,11 @@ int kube_watch_open(struct cluster *cluster, enum cluster_kind kind, const char 
 int kube_watch_run(struct cluster_watch *watch, cluster_watch_fn *fn, void *self, struct error *err);
 void kube_watch_stop(struct cluster_watch *watch);
 void kube_watch_free(struct cluster_watch *watch);
+
+/* ---- logs (logs.c) ---- */
+
+int kube_log_open(struct cluster *cluster, const char *ns, const char *pod,
+                  const struct cluster_log_request *request, struct cluster_log **ret_log, struct error *err);
+int kube_log_run(struct cluster_log *log, cluster_log_fn *fn, void *self, struct error *err);
+void kube_log_stop(struct cluster_log *log);
+void kube_log_free(struct cluster_log *log);

@@ -33,28 +33,6 @@ struct cluster_watch {
     struct frames frames;
 };
 
-/* ---- connections ---- */
-
-static struct http_stream *take_stream(struct kube *kube)
-{
-    struct http_stream *stream = NULL;
-
-    pthread_mutex_lock(&kube->lock);
-    if (kube->stream_count > 0)
-        stream = kube->streams[--kube->stream_count];
-    pthread_mutex_unlock(&kube->lock);
-    return stream ? stream : http_stream_new(kube->peer);
-}
-
-static void give_stream_back(struct kube *kube, struct http_stream *stream)
-{
-    pthread_mutex_lock(&kube->lock);
-    if (kube->stream_count < KUBE_IDLE_STREAMS_MAX && !http_stream_is_stopped(stream))
-        kube->streams[kube->stream_count++] = TAKE(stream);
-    pthread_mutex_unlock(&kube->lock);
-    http_stream_free(stream);
-}
-
 /* ---- opening ---- */
 
 /* Spread, so that not all informers come back at once. */
@@ -96,7 +74,7 @@ int kube_watch_open(struct cluster *cluster, enum cluster_kind kind, const char 
     watch->kube = kube;
     watch->what = (struct status_context){.verb = "watch", .kind = kind};
     watch->timeout_ms = ((int64_t)timeout_s + OVERTIME_S) * 1000;
-    watch->stream = take_stream(kube);
+    watch->stream = kube_take_stream(kube);
     watch->url = url;
     url = (struct strbuf)STRBUF_INIT;
     *ret_watch = watch;
@@ -112,7 +90,7 @@ void kube_watch_free(struct cluster_watch *watch)
 {
     if (!watch)
         return;
-    give_stream_back(watch->kube, watch->stream);
+    kube_give_stream_back(watch->kube, watch->stream);
     strbuf_done(&watch->url);
     free(watch);
 }
