@@ -261,6 +261,54 @@ a_list_is_filtered_by_state_and_metadata()
     stasis delete "$two"
 }
 
+is_ready() # SNAPSHOT
+{
+    rest GET "/v1/snapshots/$1"
+    [ "$(jq -r .status.state <<<"$BODY")" = Ready ]
+}
+
+# The id of a new snapshot of the sandbox.
+ready_snapshot()
+{
+    local id
+    rest POST "/v1/sandboxes/$1/snapshots" >&2
+    want "status" 202 "$STATUS" >&2
+    id=$(jq -re .id <<<"$BODY")
+    within 60 is_ready "$id" >&2
+    printf '%s\n' "$id"
+}
+
+runs_the_file_of() # SNAPSHOT CONTENT
+{
+    local id
+    rest POST /v1/sandboxes "{\"snapshotId\":\"$1\",\"entrypoint\":[\"sleep\",\"infinity\"],\"resourceLimits\":{}}"
+    want "status" 202 "$STATUS"
+    id=$(jq -re .id <<<"$BODY")
+    want "file" "$2" "$(stasis exec "$id" -- cat /file)"
+    stasis delete "$id"
+}
+
+snapshots_of_a_running_and_of_a_paused_sandbox_outlive_it_and_are_restored()
+{
+    local id live still
+    id=$(new_sandbox)
+    stasis exec "$id" -- sh -c 'echo one >/file'
+    live=$(ready_snapshot "$id")
+    want "state" Running "$(state_of "$id")"
+    stasis exec "$id" -- sh -c 'echo two >/file'
+    stasis pause "$id" --wait
+    still=$(ready_snapshot "$id")
+    want "state" Paused "$(state_of "$id")"
+    stasis delete "$id" --wait
+    runs_the_file_of "$live" one
+    runs_the_file_of "$still" two
+    rest DELETE "/v1/snapshots/$live"
+    want "status" 204 "$STATUS"
+    rest DELETE "/v1/snapshots/$still"
+    want "status" 204 "$STATUS"
+    nothing_is_left
+}
+
 e2e_begin main "$1"
 it "file, deletion and environment survive two cycles" file_deletion_and_environment_survive_two_cycles
 it "the image digest is the registry's manifest digest" the_image_digest_is_the_registrys_manifest_digest
@@ -274,6 +322,7 @@ it "a full disk fails the pause" a_full_disk_fails_the_pause
 it "a missing registry setting is named" a_missing_registry_setting_is_named
 it "a snapshot image that is lost fails the resume and keeps the snapshot" a_snapshot_image_that_is_lost_fails_the_resume_and_keeps_the_snapshot
 it "deleting works in every state and leaves nothing" deleting_works_in_every_state_and_leaves_nothing
+it "snapshots of a running and of a paused sandbox outlive it and are restored" snapshots_of_a_running_and_of_a_paused_sandbox_outlive_it_and_are_restored
 it "exec and logs reach the sandbox" exec_and_logs_reach_the_sandbox
 it "a list is filtered by state and metadata" a_list_is_filtered_by_state_and_metadata
 e2e_end
