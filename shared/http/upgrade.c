@@ -6,7 +6,10 @@
 #include "shared/base/alloc.h"
 #include "shared/http/server_priv.h"
 
-enum { TUNNEL_STACK_BYTES = 256 << 10 };
+enum {
+    TUNNEL_STACK_BYTES = 256 << 10,
+    LAST_WORDS_MS = 500, /* for what a client said before it left to get through TLS */
+};
 
 struct passage {
     struct http_server *server;
@@ -16,12 +19,38 @@ struct passage {
     int fd;
     char *early;
     size_t early_length;
+
+    /* TLS: libmicrohttpd carries the bytes, and does not tell the plaintext side when the client leaves. We do. */
+    bool tls;
+    uint64_t hangup_number;
+    struct pace last_words; /* of fd */
 };
+
+static void client_left(void *self)
+{
+    struct passage *passage = self;
+
+    pace_within(passage->server->pacer, &passage->last_words, LAST_WORDS_MS);
+}
+
+static void watch_client(struct passage *passage, int client_fd)
+{
+    pace_begin(passage->server->pacer, &passage->last_words, passage->fd);
+    passage->hangup_number = hangup_watch(passage->server->hangups, client_fd, client_left, passage);
+}
+
+static void watch_no_more(struct passage *passage)
+{
+    hangup_forget(passage->server->hangups, passage->hangup_number);
+    pace_end(passage->server->pacer, &passage->last_words);
+}
 
 static void passage_over(struct passage *passage)
 {
     struct http_server *server = passage->server;
 
+    if (passage->tls)
+        watch_no_more(passage);
     (void)MHD_upgrade_action(passage->handle, MHD_UPGRADE_ACTION_CLOSE); /* the handle is gone after it */
     passage->tunnel->ended(passage->self);
     free(passage->early);
@@ -72,11 +101,14 @@ static void on_upgraded(void *cls, struct MHD_Connection *connection, void *con_
                                 .handle = handle,
                                 .fd = fd,
                                 .early = xcalloc(1, extra_in_size + 1),
-                                .early_length = extra_in_size};
+                                .early_length = extra_in_size,
+                                .tls = http_is_tls(exchange)};
     if (extra_in_size)
         memcpy(passage->early, extra_in, extra_in_size);
     exchange->tunnel = NULL; /* it is the passage's now */
     pace_within(server->pacer, &exchange->client->pace, PACE_FREE);
+    if (passage->tls)
+        watch_client(passage, exchange->client->pace.fd);
     pthread_mutex_lock(&server->lock);
     server->tunnels++;
     pthread_mutex_unlock(&server->lock);
