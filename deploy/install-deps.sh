@@ -38,7 +38,12 @@ for part in "$@"; do
         command -v npm >/dev/null || wanted+=(npm) # machines that have another one keep it
         ;;
     bench) wanted+=("${build[@]}" "${run[@]}" "${bench[@]}") ;;
-    test) wanted+=("${build[@]}" "${run[@]}" "${images[@]}" "${test[@]}") ;;
+    test)
+        wanted+=("${build[@]}" "${run[@]}" "${images[@]}" "${test[@]}")
+        # Clients of the public API; machines that have another one keep it.
+        command -v node >/dev/null || wanted+=(nodejs)
+        command -v npm >/dev/null || wanted+=(npm)
+        ;;
     -h | --help) usage; exit 0 ;;
     *) echo "install-deps.sh: unknown part '$part': want build, run, images, bench, kubernetes or test" >&2; exit 2 ;;
     esac

@@ -4,6 +4,7 @@
 #   tests/run.sh                     everything
 #   tests/run.sh unit                planners, parsers, modules: no services
 #   tests/run.sh integration         modules against a real containerd, registry and SQLite
+#   tests/run.sh api                 the public API through OpenSandbox's SDK, grpc-js and plain HTTP
 #   tests/run.sh e2e                 the whole product through its public doors, faults included
 #   tests/run.sh kubernetes          the same on a real cluster, installed by the chart from its images; release build only
 #   tests/run.sh --preset release    with another build than "check" (ASan, UBSan, -Werror); may be repeated
@@ -16,15 +17,15 @@ cd "$(dirname "$0")/.."
 presets=() parts=() only=
 while [ $# -gt 0 ]; do
     case "$1" in
-    unit | integration | e2e | kubernetes) parts+=("$1") ;;
+    unit | integration | api | e2e | kubernetes) parts+=("$1") ;;
     --preset) presets+=("${2:?--preset needs a name: dev, check, tsan or release}"); shift ;;
     --only) only=${2:?--only needs a regular expression}; shift ;;
-    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "tests/run.sh: unknown argument '$1' (see --help)" >&2; exit 2 ;;
     esac
     shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(unit integration e2e kubernetes)
+[ ${#parts[@]} -gt 0 ] || parts=(unit integration api e2e kubernetes)
 if [ ${#presets[@]} -eq 0 ]; then
     presets=(check release)
     [ "${parts[*]}" != kubernetes ] || presets=(release)

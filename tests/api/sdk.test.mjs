@@ -143,7 +143,7 @@ describe('the SDK', { concurrency: 4 }, () => {
         assert.equal(await restored.isHealthy(), true)
         await restored.kill()
         await manager.deleteSnapshot(made.id)
-        const error = await refusal_of(manager.getSnapshot(made.id))
+        const error = await until(() => manager.getSnapshot(made.id).catch((error) => error), (last) => last instanceof Error, 'the snapshot is gone')
         assert.deepEqual([error.statusCode, error.error.code], [404, 'SNAPSHOT::NOT_FOUND'])
     })
 

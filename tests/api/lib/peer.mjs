@@ -8,7 +8,7 @@ export const PORT = 8080
 // One connection: the request on stdin, the answer on stdout.
 const SERVER = String.raw`
 read -r method target version
-head="$method $target $version" length=0 chunked= key=
+head="$method $target $(printf %s "$version" | tr -d '\r')" length=0 key=
 while read -r line; do
     line=$(printf %s "$line" | tr -d '\r')
     [ -n "$line" ] || break
@@ -16,7 +16,6 @@ while read -r line; do
 $line"
     case "$(printf %s "$line" | tr A-Z a-z)" in
     content-length:*) length=$(printf %s "$line" | tr -cd 0-9) ;;
-    transfer-encoding:*chunked*) chunked=yes ;;
     sec-websocket-key:*) key=$(printf %s "$line" | sed 's/^[^:]*: *//') ;;
     esac
 done
@@ -43,15 +42,21 @@ case "$target" in
 /ws*) websocket ;;
 /teapot*) answer "418 I am a teapot"; printf 'Content-Length: 5\r\nX-Own: kept\r\nConnection: X-Hop\r\nX-Hop: dropped\r\nKeep-Alive: timeout=3\r\n\r\nshort' ;;
 /encoded*) answer "200 OK"; printf 'Content-Encoding: gzip\r\n\r\n'; printf 'not really gzip\000\377' ;;
-/lines*) # sends back every line as soon as it came
+/slow*) # the second line comes when somebody asked for /go
     answer "200 OK"; printf 'Transfer-Encoding: chunked\r\n\r\n'
-    while :; do
-        if [ -n "$chunked" ]; then read -r size || break; size=$((0x$(printf %s "$size" | tr -d '\r'))); [ $size -gt 0 ] || break; fi
-        read -r line || break
-        [ -z "$chunked" ] || read -r rest
-        chunk "got $line"
+    chunk first
+    until [ -e /tmp/go ]; do sleep 0.05; done
+    chunk second; printf '0\r\n\r\n' ;;
+/go*) : >/tmp/go; answer "200 OK"; printf '\r\n' ;;
+/lines*) # every line is in /seen as soon as it came
+    while read -r size; do
+        size=$((0x$(printf %s "$size" | tr -d '\r')))
+        [ $size -gt 0 ] || { read -r rest; break; }
+        read -r line; read -r rest
+        printf '%s\n' "$line" >>/tmp/seen
     done
-    printf '0\r\n\r\n' ;;
+    answer "200 OK"; printf '\r\nthank you' ;;
+/seen*) answer "200 OK"; printf '\r\n'; cat /tmp/seen 2>/dev/null ;;
 /env*) answer "200 OK"; printf '\r\n'; env ;;
 *)
     body=
