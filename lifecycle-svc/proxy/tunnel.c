@@ -18,7 +18,7 @@ struct lane {
     struct tunnel_end *from, *to;
     const char *bytes; /* what waits for `to`: of `from`'s early bytes, then of the buffer */
     size_t length;
-    bool over; /* `from` says no more */
+    bool over; /* `from` says no more, and all it said is delivered: nothing is read before that */
     char buffer[LANE_BYTES];
 };
 
@@ -61,11 +61,6 @@ static int move(struct lane *lane)
     int drained = filled < 0 ? -1 : drain(lane);
 
     return drained < 0 ? -1 : filled || drained;
-}
-
-static bool is_done(const struct lane *lane)
-{
-    return lane->over && !lane->length;
 }
 
 static short events_of(const struct lane *reads, const struct lane *writes)
@@ -111,7 +106,7 @@ void tunnel_run(struct tunnel_end *a, struct tunnel_end *b, int stop_fd, int64_t
     for (;;) {
         int there = move(&lanes[0]), back = there < 0 ? -1 : move(&lanes[1]);
 
-        if (back < 0 || is_done(&lanes[0]) || is_done(&lanes[1]))
+        if (back < 0 || lanes[0].over || lanes[1].over)
             break;
         int64_t now_ms = clock_monotonic_ms();
         if (there || back)

@@ -222,13 +222,14 @@ static ssize_t give(void *cls, uint64_t position, char *into, size_t room)
     struct http_exchange *exchange = cls;
     struct http_server *server = exchange->server;
 
+    (void)position;
     pace_within(server->pacer, &exchange->client->pace, PACE_FREE);
     long given = exchange->steps->give(exchange->stream, into, room);
     pace_within(server->pacer, &exchange->client->pace, server_time_for(server, given > 0 ? given : 0));
     if (given > 0)
         return given;
-    bool whole = exchange->stream_length < 0 || position == (uint64_t)exchange->stream_length;
-    return given == 0 && whole ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+    /* Too early an end of an answer whose length was said cuts the connection as well. */
+    return given == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 /* -- sending ---------------------------------------------------------------------------------------------------- */
