@@ -119,7 +119,7 @@ static int open_watch(struct api_keys *keys, struct error *err)
     keys->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (keys->changed_fd < 0 || keys->stop_fd < 0 ||
         inotify_add_watch(keys->changed_fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0)
-        return error_sys(err, errno, "watching the folder %s of the API keys", folder);
+        return error_sys(err, errno, "watching the folder of the API keys %s", keys->file);
     return 0;
 }
 

@@ -451,7 +451,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
         return 0;
     if (optind == ours)
         return error_set(err, ERR_INVALID, "want a command: see stasisctl --help");
-    int at = optind, words;
+    int at = optind, words = 0;
     if (find_command(ours - at, argv + at, &options->command, &words, err) < 0 ||
         check_flags(options, seen, err) < 0)
         return -1;

@@ -87,7 +87,7 @@ static int labels_of(const label_request *request, json_t **ret_labels, struct e
 static int write_labels(struct orchestrator_service *self, const json_t *sandbox, void *request,
                         json_t **ret_written, struct error *err)
 {
-    json_t *labels;
+    json_t *labels = NULL;
 
     if (labels_of(request, &labels, err) < 0)
         return -1;

@@ -17,10 +17,12 @@ static void check_manifest(const struct create_request *request)
 {
     SCOPED_MANIFEST struct manifest manifest = {0};
     SCOPED(json) json_t *template = NULL;
-    struct manifest_settings settings = {"execd:1", "IfNotPresent"};
+    const struct manifest_settings settings = {.execd_image = "execd:1", .image_pull_policy = "IfNotPresent"};
+    const struct manifest_subject subject = {.id = "01234567-89ab-cdef-0123-456789abcdef",
+                                             .image = request->image.uri ? request->image.uri : "restored:1"};
     struct error err = {0};
 
-    manifest_build(request, &settings, "01234567-89ab-cdef-0123-456789abcdef", NOW_MS, &manifest);
+    manifest_build(request, &subject, &settings, NOW_MS, &manifest);
     FUZZ_CHECK(
         json_parse(manifest.template_json, strlen(manifest.template_json), "template", &template, &err) == 0);
     FUZZ_CHECK(!request->timeout_given || manifest.expire_time_unix_ms > NOW_MS);
@@ -35,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     json_strings_add(&host_paths, "/srv");
     if (create_json_read((const char *)data, size, &request, &err) < 0 ||
+        create_request_check_mode(&request, &err) < 0 ||
         create_request_check(&request, &settings, NOW_MS, &err) < 0)
         check_refusal(&err);
     else

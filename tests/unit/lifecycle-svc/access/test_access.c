@@ -130,7 +130,7 @@ static void broken_keys_are_refused_unquoted(void **state)
     assert_fails(api_keys_open(&options, &keys, &err), &err, ERR_INVALID, "no blanks");
     assert_lacks(err.text, "hunter2");
     unsetenv("OPENSANDBOX_SERVER_API_KEY");
-    assert_fails(api_keys_open(&nowhere, &keys, &err), &err, ERR_NOT_FOUND, "/nowhere");
+    assert_fails(api_keys_open(&nowhere, &keys, &err), &err, ERR_NOT_FOUND, "/nowhere/keys");
 }
 
 /* The watcher tells nobody, so the test asks until the answer is the new one; a test that waits for ever is killed. */
