@@ -4,9 +4,9 @@
 #include "shared/config/config.h"
 
 struct settings {
-    const char *address;              /* REST */
-    const char *rest_tls_dir;         /* "": the REST door is plaintext */
-    const char *eip;                  /* where clients reach the proxy; "": where their requests go */
+    const char *address;      /* REST */
+    const char *rest_tls_dir; /* "": the REST door is plaintext */
+    const char *eip;          /* where clients reach the proxy; "": where their requests go */
     int64_t proxy_max_requests, proxy_connect_timeout_ms, proxy_idle_timeout_ms;
     const char *grpc_address;         /* "" : no gRPC door */
     const char *grpc_tls_dir;         /* "": the gRPC door is plaintext */

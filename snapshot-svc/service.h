@@ -20,7 +20,7 @@ struct service {
     const char *ns; /* where the API makes sandboxes and looks for them; the informers see all namespaces */
     /* BATCH_SANDBOX, SANDBOX_SNAPSHOT, POD (of sandboxes), JOB (of commits; NULL on the local backend). NULL: not cached. */
     struct informer *informers[KIND_MAX];
-    struct informer *job_pods; /* the pods of those Jobs; NULL on the local backend */
+    struct informer *job_pods;      /* the pods of those Jobs; NULL on the local backend */
     const char *resume_pull_secret; /* what snapshots' images are pulled with; NULL or "": nothing */
     struct agents *agents;
     const char *node_name; /* local backend: this machine; NULL on Kubernetes */

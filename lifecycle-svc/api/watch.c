@@ -27,7 +27,8 @@ int api_watch_sandbox(struct rpc_call *call, const void *request, struct error *
 
     if (!service || sandbox_check_id(get->id, err) < 0)
         return -1;
-    if (sandbox_follow(service, get->id, &caller, FOLLOW_FOR_EVER, send_event, &watch, err) < 0)
-        return orchestrator_error(err, get->id);
-    return 0;
+    if (sandbox_follow(service, get->id, &caller, FOLLOW_FOR_EVER, send_event, &watch, err) == 0)
+        return 0;
+    /* Only the caller's own deadline ends a wait for ever. */
+    return err->code == ERR_TIMEOUT ? -1 : orchestrator_error(err, get->id);
 }

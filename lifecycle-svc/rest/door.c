@@ -120,9 +120,12 @@ void rest_door_handle(void *self, struct http_exchange *exchange)
     const struct rest_door *door = self;
     SCOPED(string) char *own_id = own_request_id(exchange);
     char made_id[HEX_ID_SIZE];
-    struct rest_call call = {
-        .service = door->service, .proxy = door->proxy, .public_host = door->public_host, .exchange = exchange,
-        .request_id = own_id, .own_request_id = own_id};
+    struct rest_call call = {.service = door->service,
+                             .proxy = door->proxy,
+                             .public_host = door->public_host,
+                             .exchange = exchange,
+                             .request_id = own_id,
+                             .own_request_id = own_id};
     struct error err = {0};
     int64_t began_ms = clock_monotonic_ms();
 

@@ -105,8 +105,8 @@ int sandbox_endpoint(const struct sandbox_service *service, const char *id, int6
     return tell_address(&search, id, port, ret_endpoint, err);
 }
 
-int sandbox_endpoint_now(const struct sandbox_service *service, const char *id, int64_t port, char **ret_endpoint,
-                         struct error *err)
+int sandbox_endpoint_now(const struct sandbox_service *service, const char *id, int64_t port,
+                         char **ret_endpoint, struct error *err)
 {
     struct search search = {.last_state = STATE_PENDING};
 

@@ -75,5 +75,5 @@ enum { ENDPOINT_WAIT_MS = 25000 }; /* SDKs give a request 30 s */
 int sandbox_endpoint(const struct sandbox_service *service, const char *id, int64_t port,
                      const struct sandbox_caller *caller, char **ret_endpoint, struct error *err);
 /* The same, as it is now: waits for nothing. */
-int sandbox_endpoint_now(const struct sandbox_service *service, const char *id, int64_t port, char **ret_endpoint,
-                         struct error *err);
+int sandbox_endpoint_now(const struct sandbox_service *service, const char *id, int64_t port,
+                         char **ret_endpoint, struct error *err);

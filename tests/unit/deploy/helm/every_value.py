@@ -21,6 +21,8 @@ OTHER = {
     "affinity": {"nodeAffinity": {}},
     "logLevel": "debug",
     "commitMode": "job",
+    "ttlWhilePaused": "run",
+    "pausedRetention": "7h",
     "pullPolicy": "Always",
     "sandboxImagePullPolicy": "Always",
     "service.type": "NodePort",

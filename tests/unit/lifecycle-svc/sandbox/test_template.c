@@ -34,7 +34,8 @@ static void the_merge_keeps_what_only_the_template_has(void **state)
          "{\"volumes\":[{\"emptyDir\":{},\"name\":\"bin\"},{\"emptyDir\":{},\"name\":\"cache\"}]}"},
         {"{volumes: [{name: cache}]}", "{}", "{\"volumes\":[{\"name\":\"cache\"}]}"},
         /* so are the mounts of the container named sandbox, each of them; its other members and neighbours are lost */
-        {"{containers: [{name: other, volumeMounts: [{name: wrong}]}, {name: sandbox, tty: true, volumeMounts: "
+        {"{containers: [{name: other, volumeMounts: [{name: wrong}]}, {name: sandbox, tty: true, "
+         "volumeMounts: "
          "[{name: bin}, "
          "{name: c, mountPath: /a}, {name: c, mountPath: /b}]}]}",
          "{\"containers\":[{\"name\":\"sandbox\",\"volumeMounts\":[{\"name\":\"bin\"}]}]}",
