@@ -18,7 +18,7 @@ async function free_port() {
 // { base, key, stop() } of a server that answers /health. `options.env` replaces what is set of keys.
 export async function start_server(flags, { env = { OPENSANDBOX_SERVER_API_KEY: 'own-key' }, ca } = {}) {
     const port = await free_port()
-    const { child, output } = launch(port, flags, env)
+    const { child, closed, output } = launch(port, flags, env)
     const base = `${ca ? 'https' : 'http'}://127.0.0.1:${port}`
     const answers = async () => {
         if (child.exitCode !== null) throw new Error(`lifecycle-svc ended: ${output()}`)
@@ -29,7 +29,7 @@ export async function start_server(flags, { env = { OPENSANDBOX_SERVER_API_KEY: 
         base, key: env.OPENSANDBOX_SERVER_API_KEY ?? '', output,
         stop: async () => {
             child.kill('SIGTERM')
-            if (child.exitCode === null) await once(child, 'exit')
+            await closed
             return child.exitCode
         },
     }
@@ -37,9 +37,9 @@ export async function start_server(flags, { env = { OPENSANDBOX_SERVER_API_KEY: 
 
 // What a server says that refuses to start: { exit, output }.
 export async function refused_start(flags, env) {
-    const { child, output } = launch(await free_port(), flags, env)
+    const { child, closed, output } = launch(await free_port(), flags, env)
     const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
-    if (child.exitCode === null) await once(child, 'exit')
+    await closed
     clearTimeout(timer)
     return { exit: child.exitCode, output: output() }
 }
@@ -51,5 +51,5 @@ function launch(port, flags, env) {
         { env: { ...rest_of_env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     let text = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (text += part))
-    return { child, output: () => text }
+    return { child, closed: once(child, 'close'), output: () => text } // closed: it has ended, and all that it said is read
 }

@@ -319,7 +319,8 @@ static void conditions_of_other_writers_survive(void **state)
 static void an_expired_sandbox_is_deleted_and_a_future_end_is_remembered(void **state)
 {
     (void)state;
-    static const char *const phases[] = {"", "Pending", "Succeed", "Failed"}; /* in the others it stands still */
+    static const char *const phases[] = {"", "Pending", "Succeed",
+                                         "Failed"}; /* in the others it stands still */
 
     for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
         struct world *world = fresh(phases[i]);
