@@ -343,7 +343,73 @@ static void no_change_is_lost_between_writers_that_name_the_version(void **state
     assert_int_equal(atoi(json_path_string(object, "metadata.annotations.count")), WRITERS * ROUNDS);
 }
 
+/* ---- what the API makes beside a sandbox ---- */
+
+static void a_secret_is_made_read_patched_and_removed_by_its_version(void **state)
+{
+    struct port *port = *state;
+    struct error err = {0};
+    SCOPED(json)
+    json_t *made = create(port, KIND_SECRET,
+                          quoted("{'metadata': {'name': 'w-auth'}, 'type': 'kubernetes.io/dockerconfigjson',"
+                                 " 'data': {'.dockerconfigjson': 'e30='}}"));
+    SCOPED(json) json_t *body = quoted("{'metadata': {'labels': {'a': 'b'}}, 'data': {'more': 'eA=='}}");
+    SCOPED(json) json_t *patched = NULL;
+    json_t *gone = NULL;
+    const char *uid = json_path_string(made, "metadata.uid");
+
+    assert_ok(cluster_patch(port->cluster, KIND_SECRET, port->ns, "w-auth", body, NULL, &patched, &err));
+    assert_version(made, patched, false);
+    SCOPED(json) json_t *read = get(port, KIND_SECRET, "w-auth");
+    assert_string_equal(json_path_string(read, "type"), "kubernetes.io/dockerconfigjson");
+    assert_int_equal(json_object_size(json_object_get(read, "data")), 2);
+    assert_refused(cluster_remove_version(port->cluster, KIND_SECRET, port->ns, "w-auth", uid,
+                                          json_path_string(made, "metadata.resourceVersion"), -1, &err),
+                   ERR_CONFLICT);
+    error_clear(&err);
+    assert_ok(cluster_remove_version(port->cluster, KIND_SECRET, port->ns, "w-auth", uid,
+                                     json_path_string(read, "metadata.resourceVersion"), -1, &err));
+    assert_refused(cluster_get(port->cluster, KIND_SECRET, port->ns, "w-auth", &gone, &err), ERR_NOT_FOUND);
+}
+
+static void a_volume_claim_is_made_once(void **state)
+{
+    static const char claim[] = "{'metadata': {'name': 'w-claim'}, 'spec': {'accessModes': ['ReadWriteOnce'],"
+                                " 'resources': {'requests': {'storage': '1Gi'}}}}";
+    struct port *port = *state;
+    struct error err = {0};
+    SCOPED(json) json_t *made = create(port, KIND_VOLUME_CLAIM, quoted(claim));
+    SCOPED(json) json_t *again = quoted(claim);
+    SCOPED(json) json_t *read = get(port, KIND_VOLUME_CLAIM, "w-claim");
+
+    assert_string_equal(json_path_string(read, "kind"), "PersistentVolumeClaim");
+    assert_string_equal(json_path_string(read, "metadata.uid"), json_path_string(made, "metadata.uid"));
+    assert_refused(cluster_create(port->cluster, KIND_VOLUME_CLAIM, port->ns, again, NULL, &err), ERR_EXISTS);
+}
+
+static void events_are_found_by_the_name_of_their_object(void **state)
+{
+    struct port *port = *state;
+    struct error err = {0};
+    char *names[] = {"w-told", "w-told-0"};
+    const char *const about[] = {"w-told", "w-told-0", "w-told-1", "w-tol"};
+    SCOPED(json) json_t *events = NULL;
+
+    for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++)
+        json_decref(
+            create(port, KIND_EVENT,
+                   quotedf("{'metadata': {'generateName': 'e-'}, 'involvedObject': {'kind': 'Pod',"
+                           " 'namespace': '%s', 'name': '%s', 'uid': '%zu'}, 'reason': 'R', 'message':"
+                           " 'm', 'type': 'Normal', 'count': 1, 'source': {'component': 'test'}}",
+                           port->ns, about[i], i)));
+    assert_ok(cluster_events_about(port->cluster, port->ns, names, 2, &events, &err));
+    assert_int_equal(json_array_size(events), 2);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_secret_is_made_read_patched_and_removed_by_its_version),
+    cmocka_unit_test(a_volume_claim_is_made_once),
+    cmocka_unit_test(events_are_found_by_the_name_of_their_object),
     cmocka_unit_test(a_new_object_gets_its_identity_and_defaults),
     cmocka_unit_test(a_status_comes_by_its_own_patch_not_with_the_object),
     cmocka_unit_test(what_only_the_server_may_set_is_dropped),
