@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "shared/base/alloc.h"
+#include "shared/base/cond.h"
 
 struct sandbox_watcher {
     struct watchers *watchers;
@@ -57,7 +58,7 @@ struct sandbox_watcher *sandbox_watcher_new(struct watchers *watchers, const cha
     watcher->watchers = watchers;
     watcher->ns = xstrdup(ns);
     watcher->sandbox = xstrdup(sandbox);
-    pthread_cond_init(&watcher->wake, NULL);
+    cond_init(&watcher->wake);
     pthread_mutex_lock(&watchers->lock);
     LIST_INSERT_HEAD(&watchers->all, watcher, link);
     pthread_mutex_unlock(&watchers->lock);
@@ -75,6 +76,19 @@ void sandbox_watcher_free(struct sandbox_watcher *watcher)
     free(watcher->ns);
     free(watcher->sandbox);
     free(watcher);
+}
+
+bool sandbox_watcher_wait_until(struct sandbox_watcher *watcher, int64_t deadline_ms)
+{
+    bool in_time = true;
+
+    pthread_mutex_lock(&watcher->watchers->lock);
+    while (in_time && !watcher->changed && !watcher->cancelled)
+        in_time = cond_wait_until(&watcher->wake, &watcher->watchers->lock, deadline_ms);
+    bool go_on = watcher->changed && !watcher->cancelled;
+    watcher->changed = false;
+    pthread_mutex_unlock(&watcher->watchers->lock);
+    return go_on;
 }
 
 bool sandbox_watcher_wait(struct sandbox_watcher *watcher)

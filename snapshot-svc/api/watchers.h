@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "shared/base/cleanup.h"
 
@@ -21,4 +22,6 @@ DEFINE_FREEP(sandbox_watcher, struct sandbox_watcher, sandbox_watcher_free)
 
 /* Waits for a change since the last answer (or since sandbox_watcher_new). false: cancelled. */
 bool sandbox_watcher_wait(struct sandbox_watcher *watcher);
+/* No longer than until clock_monotonic_ms() says deadline_ms. false: that, or cancelled. */
+bool sandbox_watcher_wait_until(struct sandbox_watcher *watcher, int64_t deadline_ms);
 void sandbox_watcher_cancel(void *watcher); /* any thread */

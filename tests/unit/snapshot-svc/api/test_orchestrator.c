@@ -364,6 +364,22 @@ static void a_list_is_filtered_and_cut_where_the_sandboxes_are(void **state)
 
 /* ---- delete, watch ---- */
 
+static void who_deleted_reads_it_gone_at_once(void **state)
+{
+    struct stage *stage = *state;
+
+    for (int i = 0; i < 50; i++) {
+        SCOPED(string) char *name = xasprintf("web-%d", i);
+        SCOPED(sandbox) sandbox_message *sandbox = NULL;
+        struct error err = {0};
+        create_sandbox(stage, name);
+        stage_await_cached(stage, KIND_BATCH_SANDBOX, name);
+        assert_ok(remove_sandbox(stage, name, &err));
+        assert_int_equal(get(stage, name, &sandbox, &err), -1);
+        assert_int_equal(err.code, ERR_NOT_FOUND);
+    }
+}
+
 static void a_watch_tells_each_change_and_ends_when_the_sandbox_is_gone(void **state)
 {
     struct stage *stage = *state;
@@ -539,6 +555,7 @@ int main(void)
         TEST(a_snapshot_of_another_owner_is_not_shown),
         TEST(the_list_has_the_sandboxes_that_carry_an_id),
         TEST(a_list_is_filtered_and_cut_where_the_sandboxes_are),
+        TEST(who_deleted_reads_it_gone_at_once),
         TEST(a_watch_tells_each_change_and_ends_when_the_sandbox_is_gone),
         TEST(a_watch_of_an_unknown_sandbox_is_not_found),
         TEST(a_slow_reader_still_gets_the_last_state),
