@@ -9,19 +9,17 @@
 #include <cmocka.h>
 
 #include "shared/base/alloc.h"
+#include "shared/base/clock.h"
 #include "shared/base/strbuf.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
+#include "tests/unit/snapshot-svc/api/api_kit.h"
 #include "tests/unit/snapshot-svc/cluster/port_kit.h"
-#include "tests/unit/snapshot-svc/node/stage.h"
 
 #include <opensandbox/orchestrator/v1/orchestrator.pb-c.h>
 
 #define ORCHESTRATOR (&opensandbox__orchestrator__v1__orchestrator__descriptor)
 #define TEMPLATE     "{\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"busybox\"}]}}"
-#define COUNTERS                                                                                             \
-    "'replicas': 1, 'allocated': 1, 'ready': 1, 'taskRunning': 0, 'taskSucceed': 0, 'taskFailed': 0,"        \
-    " 'taskPending': 0, 'taskUnknown': 0"
 
 typedef Opensandbox__Orchestrator__V1__Sandbox sandbox_message;
 typedef Opensandbox__Orchestrator__V1__CreateSandboxRequest create_request;
@@ -380,6 +378,31 @@ static void who_deleted_reads_it_gone_at_once(void **state)
     }
 }
 
+/* By a replica that no watch tells anything: it waits to be told, and then answers all the same. */
+static void who_deletes_waits_for_the_cache_but_not_for_ever(void **state)
+{
+    struct stage *stage = *state;
+    struct replica *replica = replica_new(stage);
+    Opensandbox__Orchestrator__V1__CreateSandboxRequest create =
+        OPENSANDBOX__ORCHESTRATOR__V1__CREATE_SANDBOX_REQUEST__INIT;
+    Opensandbox__Orchestrator__V1__DeleteSandboxRequest delete =
+        OPENSANDBOX__ORCHESTRATOR__V1__DELETE_SANDBOX_REQUEST__INIT;
+    SCOPED(sandbox) sandbox_message *created = NULL;
+    ProtobufCMessage *deleted = NULL;
+    struct error err = {0};
+
+    create.name = delete.name = "web";
+    create.template_json = "{}";
+    assert_ok(rpc_unary(replica_channel(replica), ORCHESTRATOR, "CreateSandbox", &create.base, &created, NULL,
+                        &err));
+    const int64_t began_ms = clock_monotonic_ms();
+    assert_ok(rpc_unary(replica_channel(replica), ORCHESTRATOR, "DeleteSandbox", &delete.base, &deleted, NULL,
+                        &err));
+    assert_true(clock_monotonic_ms() - began_ms >= 1000);
+    message_free(deleted);
+    replica_free(replica);
+}
+
 static void a_watch_tells_each_change_and_ends_when_the_sandbox_is_gone(void **state)
 {
     struct stage *stage = *state;
@@ -556,6 +579,7 @@ int main(void)
         TEST(the_list_has_the_sandboxes_that_carry_an_id),
         TEST(a_list_is_filtered_and_cut_where_the_sandboxes_are),
         TEST(who_deleted_reads_it_gone_at_once),
+        TEST(who_deletes_waits_for_the_cache_but_not_for_ever),
         TEST(a_watch_tells_each_change_and_ends_when_the_sandbox_is_gone),
         TEST(a_watch_of_an_unknown_sandbox_is_not_found),
         TEST(a_slow_reader_still_gets_the_last_state),
