@@ -177,16 +177,22 @@ void pod_answer_free(pod_answer *answer)
         opensandbox__committer__v1__pod__free_unpacked(answer, NULL);
 }
 
+/* As snapshot-svc does: CRI cannot stop a container whose shim leaves in that moment, so it is asked again. */
 int stop_pod(struct world *world, int64_t grace_ms, struct error *err)
 {
     Opensandbox__Committer__V1__StopPodRequest request = OPENSANDBOX__COMMITTER__V1__STOP_POD_REQUEST__INIT;
     Opensandbox__Committer__V1__PodRef ref = ref_of(world);
     ProtobufCMessage *answer = NULL;
+    int tries_left = 3, stopped;
 
     request.pod = &ref;
     request.grace_ms = grace_ms;
-    if (rpc_unary(world->channel, SERVICE, "StopPod", &request.base, &answer,
-                  &(struct rpc_call_options){.timeout_ms = 60000}, err) < 0)
+    do {
+        error_clear(err);
+        stopped = rpc_unary(world->channel, SERVICE, "StopPod", &request.base, &answer,
+                            &(struct rpc_call_options){.timeout_ms = 60000}, err);
+    } while (stopped < 0 && err->code == ERR_INTERNAL && --tries_left > 0);
+    if (stopped < 0)
         return -1;
     protobuf_c_message_free_unpacked(answer, NULL);
     return 0;
