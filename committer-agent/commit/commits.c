@@ -1,10 +1,10 @@
 #include "committer-agent/commit/hold.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "shared/log/log.h"
 
 void commits_lock(struct commits *commits)
@@ -19,9 +19,8 @@ void commits_unlock(struct commits *commits)
 
 void commits_wait_until(struct commits *commits, int64_t monotonic_ms)
 {
-    struct timespec until = {.tv_sec = monotonic_ms / 1000, .tv_nsec = (monotonic_ms % 1000) * 1000000};
-    (void)pthread_cond_timedwait(&commits->changed, &commits->lock,
-                                 &until); /* the caller looks at the clock */
+    (void)cond_wait_until(&commits->changed, &commits->lock,
+                          monotonic_ms); /* the caller looks at the clock */
 }
 
 struct commit *commits_find(struct commits *commits, const char *key)
@@ -157,14 +156,10 @@ struct commits_load commits_load(struct commits *commits)
 int commits_open(const struct commits_options *options, struct commits **ret_commits, struct error *err)
 {
     struct commits *commits = xcalloc(1, sizeof(*commits));
-    pthread_condattr_t monotonic;
 
     commits->options = *options;
     (void)pthread_mutex_init(&commits->lock, NULL); /* cannot fail on Linux */
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&commits->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    cond_init(&commits->changed);
     if (commits_settle(commits, err) < 0 || commits_supervise(commits, err) < 0) {
         commits_free(commits);
         return -1;

@@ -2,15 +2,15 @@
 
 #include <containerd/events.pb-c.h>
 #include <containerd/services/events.pb-c.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "committer-agent/containerd/connection.h"
 #include "shared/base/alloc.h"
 #include "shared/base/backoff.h"
+#include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "shared/base/ids.h"
 
 #define ECHO_TOPIC "/stasis/echo"
@@ -138,17 +138,6 @@ static int echo_publish(struct echo *echo, struct error *err)
                            err);
 }
 
-static struct timespec realtime_in_ms(int64_t ms)
-{
-    struct timespec when;
-
-    clock_gettime(CLOCK_REALTIME, &when);
-    int64_t ns = when.tv_nsec + (ms % 1000) * 1000000;
-    when.tv_sec += ms / 1000 + ns / 1000000000;
-    when.tv_nsec = ns % 1000000000;
-    return when;
-}
-
 static void *echo_until_heard(void *arg)
 {
     struct echo *echo = arg;
@@ -164,8 +153,8 @@ static void *echo_until_heard(void *arg)
             rpc_stream_cancel(echo->stream); /* containerd is away: let the subscriber find out */
             break;
         }
-        struct timespec until = realtime_in_ms(backoff_next_ms(&backoff));
-        while (!echo->heard && pthread_cond_timedwait(&echo->changed, &echo->lock, &until) != ETIMEDOUT)
+        const int64_t until_ms = clock_monotonic_ms() + backoff_next_ms(&backoff);
+        while (!echo->heard && cond_wait_until(&echo->changed, &echo->lock, until_ms))
             ;
     }
     pthread_mutex_unlock(&echo->lock);
@@ -204,19 +193,17 @@ static int listen_for_echo(struct echo *echo, struct error *err)
 
 static int await_subscription(struct containerd *containerd, struct rpc_stream *stream, struct error *err)
 {
-    struct echo echo = {.containerd = containerd,
-                        .stream = stream,
-                        .lock = PTHREAD_MUTEX_INITIALIZER,
-                        .changed = PTHREAD_COND_INITIALIZER};
+    struct echo echo = {.containerd = containerd, .stream = stream, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t thread;
 
+    cond_init(&echo.changed);
     hex_id(echo.word);
     int failed = pthread_create(&thread, NULL, echo_until_heard, &echo);
-    if (failed)
-        return error_sys(err, failed, "starting a thread");
-    int result = listen_for_echo(&echo, err);
-    echo_set_heard(&echo);
-    pthread_join(thread, NULL);
+    int result = failed ? error_sys(err, failed, "starting a thread") : listen_for_echo(&echo, err);
+    if (!failed) {
+        echo_set_heard(&echo);
+        pthread_join(thread, NULL);
+    }
     pthread_cond_destroy(&echo.changed);
     pthread_mutex_destroy(&echo.lock);
     if (result < 0 && err->code == ERR_CANCELLED)

@@ -1,12 +1,11 @@
 #include "lifecycle-svc/sandbox/follow.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "shared/base/backoff.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 
 DEFINE_FREEP(stream, struct rpc_stream, rpc_stream_free)
 
@@ -25,15 +24,11 @@ struct follow {
 static void follow_init(struct follow *follow, const struct sandbox_caller *caller, int64_t timeout_ms)
 {
     int64_t ms = caller->ms_left < timeout_ms ? caller->ms_left : timeout_ms;
-    pthread_condattr_t monotonic;
 
     *follow = (struct follow){.until_ms = clock_monotonic_ms() + ms,
                               .backoff = {.first_ms = FIRST_BACKOFF_MS, .max_ms = MAX_BACKOFF_MS}};
     pthread_mutex_init(&follow->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&follow->gone_changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&follow->gone_changed);
 }
 
 static void follow_done(struct follow *follow)
@@ -120,10 +115,9 @@ static void wait_before_reopening(struct follow *follow)
 
     if (until_ms > follow->until_ms)
         until_ms = follow->until_ms;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 
     pthread_mutex_lock(&follow->lock);
-    while (!follow->gone && pthread_cond_timedwait(&follow->gone_changed, &follow->lock, &until) != ETIMEDOUT)
+    while (!follow->gone && cond_wait_until(&follow->gone_changed, &follow->lock, until_ms))
         ;
     pthread_mutex_unlock(&follow->lock);
 }

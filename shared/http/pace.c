@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 
 struct pacer {
     pthread_t thread;
@@ -38,13 +38,11 @@ static int64_t cut_late(struct pacer *pacer, int64_t now_ms)
 
 static void sleep_until(struct pacer *pacer, int64_t until_ms)
 {
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-
     pacer->wakes_at_ms = until_ms;
     if (until_ms == INT64_MAX)
         (void)pthread_cond_wait(&pacer->sooner, &pacer->lock);
     else
-        (void)pthread_cond_timedwait(&pacer->sooner, &pacer->lock, &until); /* why it woke does not matter */
+        (void)cond_wait_until(&pacer->sooner, &pacer->lock, until_ms); /* why it woke does not matter */
 }
 
 static void *watch_the_clock(void *arg)
@@ -61,13 +59,9 @@ static void *watch_the_clock(void *arg)
 int pacer_new(struct pacer **ret_pacer, struct error *err)
 {
     struct pacer *pacer = xcalloc(1, sizeof(*pacer));
-    pthread_condattr_t monotonic;
 
     pthread_mutex_init(&pacer->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pacer->sooner, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&pacer->sooner);
     pacer->wakes_at_ms = INT64_MAX;
     int failed = pthread_create(&pacer->thread, NULL, watch_the_clock, pacer);
     if (failed) {

@@ -13,6 +13,7 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "shared/rpc/channel_args_priv.h"
 #include "shared/rpc/core_priv.h"
 #include "shared/rpc/server_priv.h"
@@ -98,13 +99,9 @@ static void options_fill(struct rpc_server_options *options)
 
 static void locks_init(struct rpc_server *server)
 {
-    pthread_condattr_t attributes;
 
     pthread_mutex_init(&server->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&server->changed);
 }
 
 static void shut_down(struct rpc_tag *tag, bool ok)
@@ -264,13 +261,11 @@ static void watches_cancel(struct rpc_server *server)
 
 static bool await_shut_down(struct rpc_server *server, int64_t timeout_ms)
 {
-    int64_t until_ms = clock_monotonic_ms() + timeout_ms;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    int failure = 0;
+    const int64_t until_ms = clock_monotonic_ms() + timeout_ms;
 
     pthread_mutex_lock(&server->lock);
-    while (!server->is_shut_down && failure == 0)
-        failure = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+    while (!server->is_shut_down && cond_wait_until(&server->changed, &server->lock, until_ms))
+        ;
     bool done = server->is_shut_down;
     pthread_mutex_unlock(&server->lock);
     return done;

@@ -1,6 +1,5 @@
 #include "snapshot-svc/leader/leader.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "shared/base/ids.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
@@ -290,10 +290,7 @@ static int64_t jitter_ms(const struct leader *leader)
 /* Until a point in monotonic time, the Lease's next change, or the end. Lock held. */
 static void wait_until(struct leader *leader, int64_t at_ms)
 {
-    const struct timespec until = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
-
-    while (!is_over(leader) && !leader->woken &&
-           pthread_cond_timedwait(&leader->changed, &leader->lock, &until) != ETIMEDOUT)
+    while (!is_over(leader) && !leader->woken && cond_wait_until(&leader->changed, &leader->lock, at_ms))
         ;
     leader->woken = false;
 }
@@ -364,15 +361,12 @@ static void *campaign(void *arg)
 /* Lock held. */
 static void mind_deadline(struct leader *leader)
 {
-    const struct timespec until = {.tv_sec = leader->until_ms / 1000,
-                                   .tv_nsec = leader->until_ms % 1000 * 1000000};
-
     if (leader->state != LEADING)
         (void)pthread_cond_wait(&leader->changed, &leader->lock);
     else if (clock_monotonic_ms() >= leader->until_ms)
         lose(leader, "the Lease could not be renewed in time");
     else
-        (void)pthread_cond_timedwait(&leader->changed, &leader->lock, &until);
+        (void)cond_wait_until(&leader->changed, &leader->lock, leader->until_ms);
 }
 
 static void *mind(void *arg)
@@ -423,7 +417,6 @@ static struct informer *make_informer(struct leader *leader)
 struct leader *leader_new(const struct leader_options *options)
 {
     struct leader *leader = xcalloc(1, sizeof(*leader));
-    pthread_condattr_t monotonic;
 
     leader->options = *options;
     leader->options.ns = xstrdup(options->ns);
@@ -435,10 +428,7 @@ struct leader *leader_new(const struct leader_options *options)
     if (options->metrics)
         leader->gauge = metrics_gauge(options->metrics, "stasis_leader", "1: this process leads.", NULL);
     pthread_mutex_init(&leader->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&leader->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&leader->changed);
     leader->informer = make_informer(leader);
     show(leader);
     return leader;

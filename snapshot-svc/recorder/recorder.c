@@ -2,11 +2,11 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <utlist.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "shared/log/log.h"
 #include "snapshot-svc/recorder/poster.h"
 
@@ -130,20 +130,14 @@ void recorder_post(struct recorder *recorder, const struct event_subject *subjec
                  log_u64("waiting", RECORDER_QUEUE_MAX));
 }
 
-static struct timespec monotonic_in(int64_t timeout_ms)
-{
-    const int64_t until_ms = clock_monotonic_ms() + timeout_ms;
-    return (struct timespec){.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-}
-
 bool recorder_flush(struct recorder *recorder, int64_t timeout_ms)
 {
-    const struct timespec until = monotonic_in(timeout_ms);
-    bool late = false;
+    const int64_t until_ms = clock_monotonic_ms() + timeout_ms;
 
     pthread_mutex_lock(&recorder->lock);
-    while ((recorder->queue || recorder->posting) && !late)
-        late = pthread_cond_timedwait(&recorder->idle, &recorder->lock, &until) != 0;
+    while ((recorder->queue || recorder->posting) &&
+           cond_wait_until(&recorder->idle, &recorder->lock, until_ms))
+        ;
     bool idle = !recorder->queue && !recorder->posting;
     pthread_mutex_unlock(&recorder->lock);
     return idle;
@@ -154,15 +148,11 @@ bool recorder_flush(struct recorder *recorder, int64_t timeout_ms)
 struct recorder *recorder_new(struct cluster *cluster)
 {
     struct recorder *recorder = xcalloc(1, sizeof(*recorder));
-    pthread_condattr_t monotonic;
 
     recorder->poster = poster_new(cluster);
     pthread_mutex_init(&recorder->lock, NULL);
     pthread_cond_init(&recorder->work, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&recorder->idle, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&recorder->idle);
     return recorder;
 }
 

@@ -1,11 +1,9 @@
 #include "snapshot-svc/workqueue/workqueue.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #define HASH_FUNCTION HASH_FNV /* the default falls through a switch, which clang warns of */
 #include <uthash.h>
 #include <utlist.h>
@@ -13,6 +11,7 @@
 #include "shared/base/alloc.h"
 #include "shared/base/backoff.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "snapshot-svc/workqueue/due_heap.h"
 
 #define BACKOFF_FIRST_MS 5
@@ -51,17 +50,13 @@ struct workqueue {
 struct workqueue *workqueue_new(const struct workqueue_options *options)
 {
     struct workqueue *queue = xcalloc(1, sizeof(*queue));
-    pthread_condattr_t monotonic;
 
     queue->backoff_first_ms =
         options && options->backoff_first_ms ? options->backoff_first_ms : BACKOFF_FIRST_MS;
     queue->backoff_max_ms = options && options->backoff_max_ms ? options->backoff_max_ms : BACKOFF_MAX_MS;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->work, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->timer, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&queue->timer);
     return queue;
 }
 
@@ -252,10 +247,8 @@ static char *take_first(struct workqueue *queue)
 
 static void wait_as_timekeeper(struct workqueue *queue, int64_t until_ms)
 {
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     queue->timekeeper = true;
-    (void)pthread_cond_timedwait(&queue->timer, &queue->lock,
-                                 &until); /* the caller looks at everything again */
+    (void)cond_wait_until(&queue->timer, &queue->lock, until_ms); /* the caller looks at everything again */
     queue->timekeeper = false;
 }
 
