@@ -288,15 +288,17 @@ int handle_list_snapshots(struct rpc_call *call, const void *request_, void *res
     const list_request *request = request_;
     list_response *response = response_;
     struct orchestrator_service *self = rpc_self(call);
-    SCOPED_OBJECT_LIST struct object_list list = OBJECT_LIST_INIT;
+    SCOPED_PACKED_LIST struct packed_list list = PACKED_LIST_INIT;
 
     (void)err;
-    informer_list(self->service->informers[KIND_SANDBOX_SNAPSHOT], self->service->ns, &list);
+    informer_scan(self->service->informers[KIND_SANDBOX_SNAPSHOT], self->service->ns, &list);
     response->snapshots = rpc_alloc(call, (list.count + 1) * sizeof(*response->snapshots));
     for (size_t i = 0; i < list.count; i++) {
-        if (!is_public(list.items[i]->json))
+        const char *scope = packed_label(list.items[i], LABEL_SNAPSHOT_SCOPE);
+        if (!scope || strcmp(scope, SNAPSHOT_SCOPE_PUBLIC) != 0)
             continue;
-        snapshot_message *message = listed(self, call, list.items[i]);
+        SCOPED(object) struct object *object = packed_open(list.items[i]);
+        snapshot_message *message = listed(self, call, object);
         if (message && is_wanted(message, request))
             response->snapshots[response->n_snapshots++] = message;
     }

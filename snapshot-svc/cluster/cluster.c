@@ -24,6 +24,31 @@ const struct cluster_kind_info *cluster_kind_info(enum cluster_kind kind)
     return &kinds[kind];
 }
 
+/* ---- lists ---- */
+
+static int collect(void *items, json_t *object, struct error *err)
+{
+    (void)err;
+    if (object)
+        json_array_append(items, object);
+    else
+        json_array_clear(items);
+    return 0;
+}
+
+int cluster_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                 json_t **ret_items, char **ret_version, struct error *err)
+{
+    json_t *items = json_array();
+
+    if (cluster_list_each(cluster, kind, ns, labels, collect, items, ret_version, err) < 0) {
+        json_decref(items);
+        return -1;
+    }
+    *ret_items = items;
+    return 0;
+}
+
 /* ---- Events ---- */
 
 static bool is_about(const json_t *event, char *const *names, size_t count)

@@ -44,6 +44,10 @@ enum watch_event_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMA
 /* `object` is borrowed for the call (a bookmark carries metadata.resourceVersion only). On the watcher's thread. */
 typedef void cluster_watch_fn(void *self, enum watch_event_type type, json_t *object);
 
+/* The next object of a list, borrowed for the call. NULL: the list begins again, and what came so far does not count. -1
+ * ends the list with the error in err. On the caller's thread, no lock held. */
+typedef int cluster_item_fn(void *self, json_t *object, struct error *err);
+
 struct cluster_watch; /* a running watch: opened, then driven by its owner's thread */
 
 struct cluster_log_request {
@@ -64,11 +68,12 @@ struct cluster_ops {
     void (*free)(struct cluster *cluster);
     int (*get)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *name,
                json_t **ret_object, struct error *err);
-    /* *ret_items: JSON array; *ret_version: the list's resourceVersion, malloc'ed. ns NULL: all namespaces.
-     * labels: a label selector in Kubernetes' grammar, or NULL. It saves work and decides nothing: what it does not
-     * select may be left out, here and in a watch. */
-    int (*list)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                json_t **ret_items, char **ret_version, struct error *err);
+    /* Piece by piece, so that a list of any length takes the memory of one piece. *ret_version: the list's
+     * resourceVersion, malloc'ed; an object may be newer than that, and a watch from there tells it again. ns NULL: all
+     * namespaces. labels: a label selector in Kubernetes' grammar, or NULL. It saves work and decides nothing: what it
+     * does not select may be left out, here and in a watch. */
+    int (*list_each)(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                     cluster_item_fn *each, void *self, char **ret_version, struct error *err);
     /* NULL, or: the Events about objects of this name, whatever their kind, are appended to `items`. Saves work, as
      * labels do: see cluster_events_about(). */
     int (*events_about)(struct cluster *cluster, const char *ns, const char *name, json_t *items,
@@ -110,7 +115,7 @@ struct cluster {
 
 /* The calls as callers write them: cluster_get(cluster, KIND_POD, ns, name, &pod, err), ... */
 #define cluster_get(c, ...)            ((c)->ops->get((c), __VA_ARGS__))
-#define cluster_list(c, ...)           ((c)->ops->list((c), __VA_ARGS__))
+#define cluster_list_each(c, ...)      ((c)->ops->list_each((c), __VA_ARGS__))
 #define cluster_create(c, ...)         ((c)->ops->create((c), __VA_ARGS__))
 #define cluster_patch(c, ...)          ((c)->ops->patch((c), __VA_ARGS__))
 #define cluster_patch_status(c, ...)   ((c)->ops->patch_status((c), __VA_ARGS__))
@@ -133,6 +138,9 @@ __attribute__((unused)) static inline void cluster_free(struct cluster *cluster)
         cluster->ops->free(cluster);
 }
 
+/* A whole list at once, for short ones. *ret_items: a new JSON array. */
+int cluster_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                 json_t **ret_items, char **ret_version, struct error *err);
 /* A new JSON array of the Events about objects of these names, whatever their kind. */
 int cluster_events_about(struct cluster *cluster, const char *ns, char *const *names, size_t count,
                          json_t **ret_items, struct error *err);

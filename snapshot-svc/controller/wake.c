@@ -22,19 +22,26 @@ static void wake(struct loop *loop, const char *ns, const char *name)
     wake_after(loop, ns, name, 0);
 }
 
-static void wake_all_of(struct loop *loop, enum cluster_kind kind)
+static void wake_those(struct loop *loop, enum cluster_kind kind, bool (*wanted)(const struct packed *object))
 {
-    SCOPED_OBJECT_LIST struct object_list all = OBJECT_LIST_INIT;
+    SCOPED_PACKED_LIST struct packed_list all = PACKED_LIST_INIT;
 
-    informer_list(loop->controller->service->informers[kind], NULL, &all);
+    informer_scan(loop->controller->service->informers[kind], NULL, &all);
     for (size_t i = 0; i < all.count; i++)
-        wake(loop, all.items[i]->ns, all.items[i]->name);
+        if (wanted(all.items[i]))
+            wake(loop, all.items[i]->ns, all.items[i]->name);
+}
+
+static bool is_any(const struct packed *object)
+{
+    (void)object;
+    return true;
 }
 
 void wake_all(struct controller *controller)
 {
-    wake_all_of(&controller->sandboxes, KIND_BATCH_SANDBOX);
-    wake_all_of(&controller->snapshots, KIND_SANDBOX_SNAPSHOT);
+    wake_those(&controller->sandboxes, KIND_BATCH_SANDBOX, is_any);
+    wake_those(&controller->snapshots, KIND_SANDBOX_SNAPSHOT, is_any);
 }
 
 static void wake_snapshots_of(struct controller *controller, const char *ns, const char *sandbox,
@@ -196,28 +203,25 @@ static void job_updated(void *self, struct object *old, struct object *object)
 
 /* ---- agents and commits ---- */
 
-/* Retries of what needs an agent back off to a minute; meanwhile containers may be frozen for nobody. */
-static bool may_wait_for_agent(const struct object *sandbox)
+static bool is_open(const struct packed *snapshot)
 {
-    const char *phase = json_path_string(sandbox->json, "status.phase");
-    return sandbox_phase_parse(phase) == SANDBOX_PAUSING; /* its pod is to be killed */
+    return snapshot->signs.deleting || !snapshot_phase_is_final(snapshot_phase_parse(snapshot->signs.phase));
+}
+
+/* Retries of what needs an agent back off to a minute; meanwhile containers may be frozen for nobody. */
+static bool may_wait_for_agent(const struct packed *sandbox)
+{
+    return sandbox_phase_parse(sandbox->signs.phase) == SANDBOX_PAUSING; /* its pod is to be killed */
 }
 
 /* Which node each is about may not be written down yet. */
 void wake_for_agent(void *self, const char *node)
 {
     struct controller *controller = self;
-    SCOPED_OBJECT_LIST struct object_list snapshots = OBJECT_LIST_INIT, sandboxes = OBJECT_LIST_INIT;
 
     (void)node;
-    informer_list(controller->service->informers[KIND_SANDBOX_SNAPSHOT], NULL, &snapshots);
-    for (size_t i = 0; i < snapshots.count; i++)
-        if (!is_finished(snapshots.items[i]))
-            wake(&controller->snapshots, snapshots.items[i]->ns, snapshots.items[i]->name);
-    informer_list(controller->service->informers[KIND_BATCH_SANDBOX], NULL, &sandboxes);
-    for (size_t i = 0; i < sandboxes.count; i++)
-        if (may_wait_for_agent(sandboxes.items[i]))
-            wake(&controller->sandboxes, sandboxes.items[i]->ns, sandboxes.items[i]->name);
+    wake_those(&controller->snapshots, KIND_SANDBOX_SNAPSHOT, is_open);
+    wake_those(&controller->sandboxes, KIND_BATCH_SANDBOX, may_wait_for_agent);
 }
 
 void wake_for_commit(void *self, const char *ns, const char *name, int64_t delay_ms)

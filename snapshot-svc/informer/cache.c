@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "shared/base/alloc.h"
-#include "shared/json/json.h"
 
 /* One word of an index and the entries that bear it: a handful each. */
 struct cache_index {
@@ -70,11 +69,11 @@ static void index_done(struct cache_index **index)
     }
 }
 
-static void index_list(struct cache_index *index, const char *word, struct object_list *list)
+static void index_list(struct cache_index *index, const char *word, struct packed_list *list)
 {
     struct cache_index *bucket = index_find(index, word);
     for (size_t i = 0; bucket && i < bucket->count; i++)
-        object_list_add(list, bucket->entries[i]->newest);
+        packed_list_add(list, bucket->entries[i]->newest);
 }
 
 typedef void index_change(struct cache_index **index, const char *word, struct cache_entry *entry);
@@ -87,20 +86,11 @@ static void index_remove_entry(struct cache_index **index, const char *word, str
 /* Puts the entry's newest version into all indexes, or takes it out. */
 static void for_each_word(struct cache *cache, struct cache_entry *entry, index_change *change)
 {
-    const json_t *meta = json_object_get(entry->newest->json, "metadata");
-    size_t i;
-    json_t *owner;
+    const char *owner = entry->newest->owners;
 
-    json_array_foreach(json_object_get(meta, "ownerReferences"), i, owner)
-    {
-        const char *uid = json_string_value(json_object_get(owner, "uid"));
-        if (uid)
-            change(&cache->by_owner, uid, entry);
-    }
-    const char *label =
-        cache->index_label
-            ? json_string_value(json_object_get(json_object_get(meta, "labels"), cache->index_label))
-            : NULL;
+    for (size_t i = 0; i < entry->newest->owner_count; i++, owner += strlen(owner) + 1)
+        change(&cache->by_owner, owner, entry);
+    const char *label = cache->index_label ? packed_label(entry->newest, cache->index_label) : NULL;
     if (label)
         change(&cache->by_label, label, entry);
 }
@@ -115,43 +105,43 @@ struct cache_entry *cache_find(const struct cache *cache, const char *key)
 }
 
 /* The hash key is borrowed from the newest version, so it changes hands with it. */
-static void set_newest(struct cache *cache, struct cache_entry *entry, struct object *object)
+static void set_newest(struct cache *cache, struct cache_entry *entry, struct packed *packed)
 {
-    struct object *old = entry->newest;
+    struct packed *old = entry->newest;
 
     if (old) {
         for_each_word(cache, entry, index_remove_entry);
         HASH_DEL(cache->entries, entry);
     }
-    entry->newest = object_ref(object);
-    HASH_ADD_KEYPTR(hh, cache->entries, object->key, strlen(object->key), entry);
+    entry->newest = packed_ref(packed);
+    HASH_ADD_KEYPTR(hh, cache->entries, packed->key, strlen(packed->key), entry);
     for_each_word(cache, entry, index_add);
-    object_unref(old);
+    packed_unref(old);
 }
 
-struct cache_entry *cache_store(struct cache *cache, struct object *object)
+struct cache_entry *cache_store(struct cache *cache, struct packed *packed)
 {
-    struct cache_entry *entry = cache_find(cache, object->key);
+    struct cache_entry *entry = cache_find(cache, packed->key);
 
     if (!entry)
         entry = xcalloc(1, sizeof(*entry));
-    if (!entry->newest || entry->newest->version < object->version)
-        set_newest(cache, entry, object);
+    if (!entry->newest || entry->newest->version < packed->version)
+        set_newest(cache, entry, packed);
     return entry;
 }
 
-void cache_told(struct cache_entry *entry, struct object *object)
+void cache_told(struct cache_entry *entry, struct packed *packed)
 {
-    object_unref(entry->told);
-    entry->told = object_ref(object);
+    packed_unref(entry->told);
+    entry->told = packed_ref(packed);
 }
 
 void cache_remove(struct cache *cache, struct cache_entry *entry)
 {
     for_each_word(cache, entry, index_remove_entry);
     HASH_DEL(cache->entries, entry);
-    object_unref(entry->newest);
-    object_unref(entry->told);
+    packed_unref(entry->newest);
+    packed_unref(entry->told);
     free(entry);
 }
 
@@ -167,12 +157,12 @@ void cache_done(struct cache *cache)
     index_done(&cache->by_label);
 }
 
-void cache_by_owner(const struct cache *cache, const char *uid, struct object_list *list)
+void cache_by_owner(const struct cache *cache, const char *uid, struct packed_list *list)
 {
     index_list(cache->by_owner, uid, list);
 }
 
-void cache_by_label(const struct cache *cache, const char *value, struct object_list *list)
+void cache_by_label(const struct cache *cache, const char *value, struct packed_list *list)
 {
     index_list(cache->by_label, value, list);
 }

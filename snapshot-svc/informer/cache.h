@@ -9,11 +9,11 @@
 #define HASH_FUNCTION HASH_FNV /* the default falls through a switch, which clang warns of */
 #include <uthash.h>
 
-#include "snapshot-svc/informer/object.h"
+#include "snapshot-svc/informer/packed.h"
 
 struct cache_entry {
-    struct object *newest; /* never NULL */
-    struct object *told;
+    struct packed *newest; /* never NULL */
+    struct packed *told;
     bool listed; /* seen in the list under way */
     UT_hash_handle hh;
 };
@@ -30,10 +30,10 @@ void cache_done(struct cache *cache);
 
 struct cache_entry *cache_find(const struct cache *cache, const char *key);
 /* Makes this the newest version, unless a newer one is known. Takes a reference of its own. */
-struct cache_entry *cache_store(struct cache *cache, struct object *object);
+struct cache_entry *cache_store(struct cache *cache, struct packed *packed);
 /* Remembers what the handlers heard last. */
-void cache_told(struct cache_entry *entry, struct object *object);
+void cache_told(struct cache_entry *entry, struct packed *packed);
 void cache_remove(struct cache *cache, struct cache_entry *entry);
 
-void cache_by_owner(const struct cache *cache, const char *uid, struct object_list *list);
-void cache_by_label(const struct cache *cache, const char *value, struct object_list *list);
+void cache_by_owner(const struct cache *cache, const char *uid, struct packed_list *list);
+void cache_by_label(const struct cache *cache, const char *value, struct packed_list *list);

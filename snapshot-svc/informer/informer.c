@@ -1,12 +1,11 @@
 #include "snapshot-svc/informer/informer.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "snapshot-svc/informer/informer_priv.h"
 
 #define BACKOFF_FIRST_MS 100
@@ -17,7 +16,6 @@
 struct informer *informer_new(const struct informer_options *options)
 {
     struct informer *informer = xcalloc(1, sizeof(*informer));
-    pthread_condattr_t monotonic;
 
     *informer = (struct informer){
         .cluster = options->cluster,
@@ -30,10 +28,7 @@ struct informer *informer_new(const struct informer_options *options)
     };
     informer->cache.index_label = informer->index_label;
     pthread_mutex_init(&informer->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&informer->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&informer->changed);
     return informer;
 }
 
@@ -94,14 +89,12 @@ static int not_synced(const struct informer *informer, int64_t timeout_ms, struc
 
 int informer_wait_synced(struct informer *informer, int64_t timeout_ms, struct error *err)
 {
-    int64_t until_ms = clock_monotonic_ms() + timeout_ms;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    int waited = 0, done = 0;
+    const int64_t until_ms = timeout_ms < 0 ? INT64_MAX : clock_monotonic_ms() + timeout_ms;
+    int done = 0;
 
     pthread_mutex_lock(&informer->lock);
-    while (!informer->synced && waited == 0)
-        waited = timeout_ms < 0 ? pthread_cond_wait(&informer->changed, &informer->lock)
-                                : pthread_cond_timedwait(&informer->changed, &informer->lock, &until);
+    while (!informer->synced && cond_wait_until(&informer->changed, &informer->lock, until_ms))
+        ;
     if (!informer->synced)
         done = not_synced(informer, timeout_ms, err);
     pthread_mutex_unlock(&informer->lock);
@@ -116,7 +109,7 @@ bool informer_is_synced(struct informer *informer)
     return synced;
 }
 
-/* ---- readers ---- */
+/* ---- readers; objects are opened without the lock ---- */
 
 struct object *informer_get(struct informer *informer, const char *ns, const char *name)
 {
@@ -124,12 +117,12 @@ struct object *informer_get(struct informer *informer, const char *ns, const cha
 
     pthread_mutex_lock(&informer->lock);
     struct cache_entry *entry = cache_find(&informer->cache, key);
-    struct object *object = entry ? object_ref(entry->newest) : NULL;
+    SCOPED(packed) struct packed *packed = entry ? packed_ref(entry->newest) : NULL;
     pthread_mutex_unlock(&informer->lock);
-    return object;
+    return packed_open(packed);
 }
 
-void informer_list(struct informer *informer, const char *ns, struct object_list *list)
+void informer_scan(struct informer *informer, const char *ns, struct packed_list *list)
 {
     struct cache_entry *entry, *next;
 
@@ -137,36 +130,51 @@ void informer_list(struct informer *informer, const char *ns, struct object_list
     HASH_ITER(hh, informer->cache.entries, entry, next)
     {
         if (!ns || strcmp(entry->newest->ns, ns) == 0)
-            object_list_add(list, entry->newest);
+            packed_list_add(list, entry->newest);
     }
     pthread_mutex_unlock(&informer->lock);
+}
+
+void informer_list(struct informer *informer, const char *ns, struct object_list *list)
+{
+    SCOPED_PACKED_LIST struct packed_list found = PACKED_LIST_INIT;
+
+    informer_scan(informer, ns, &found);
+    packed_list_open(&found, list);
 }
 
 void informer_by_owner(struct informer *informer, const char *owner_uid, struct object_list *list)
 {
+    SCOPED_PACKED_LIST struct packed_list found = PACKED_LIST_INIT;
+
     pthread_mutex_lock(&informer->lock);
-    cache_by_owner(&informer->cache, owner_uid, list);
+    cache_by_owner(&informer->cache, owner_uid, &found);
     pthread_mutex_unlock(&informer->lock);
+    packed_list_open(&found, list);
 }
 
 void informer_by_label(struct informer *informer, const char *value, struct object_list *list)
 {
+    SCOPED_PACKED_LIST struct packed_list found = PACKED_LIST_INIT;
+
     pthread_mutex_lock(&informer->lock);
-    cache_by_label(&informer->cache, value, list);
+    cache_by_label(&informer->cache, value, &found);
     pthread_mutex_unlock(&informer->lock);
+    packed_list_open(&found, list);
 }
 
 /* ---- own writes ---- */
 
-int informer_apply(struct informer *informer, const json_t *object, struct error *err)
+int informer_apply(struct informer *informer, const json_t *json, struct error *err)
 {
-    SCOPED(object) struct object *applied = NULL;
-    json_t *copy = json_deep_copy(object);
+    SCOPED(object) struct object *object = NULL;
+    json_t *borrowed = json_incref((json_t *)json); /* read only, for this call */
 
-    if (object_adopt(copy, &applied, err) < 0) {
-        json_decref(copy);
+    if (object_adopt(borrowed, &object, err) < 0) {
+        json_decref(borrowed);
         return -1;
     }
+    SCOPED(packed) struct packed *applied = packed_new(object);
     pthread_mutex_lock(&informer->lock);
     if (applied->version > informer->seen_version) /* else the stream has told it, or what came after it */
         (void)cache_store(&informer->cache, applied);

@@ -9,6 +9,7 @@
  * watch resumes from the last resourceVersion after a jittered backoff; an expired one lists again and keeps
  * the store, so that handlers hear only the differences.
  *
+ * The copy holds objects packed (see packed.h); each reader gets a JSON of its own.
  * Threads: one of its own, which runs the handlers without any lock held. Readers and informer_apply: any. */
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "shared/base/error.h"
 #include "snapshot-svc/cluster/cluster.h"
 #include "snapshot-svc/informer/object.h"
+#include "snapshot-svc/informer/packed.h"
 
 /* On the informer thread; objects are borrowed for the call (object_ref to keep one). Members may be NULL.
  * deleted() may come without added(): for an object that was applied as an own write and vanished before the
@@ -57,13 +59,15 @@ bool informer_is_synced(struct informer *informer);
 
 /* The newest version known, a reference of the caller's; NULL when there is none. */
 struct object *informer_get(struct informer *informer, const char *ns, const char *name);
-/* Add references to *list, which the caller initialised. ns NULL: all. */
+/* These add references to *list, which the caller initialised. ns NULL: all. */
+/* What lists decide by, of objects of any number; who wants the JSON of some opens those. */
+void informer_scan(struct informer *informer, const char *ns, struct packed_list *list);
 void informer_list(struct informer *informer, const char *ns, struct object_list *list);
 void informer_by_owner(struct informer *informer, const char *owner_uid, struct object_list *list);
 void informer_by_label(struct informer *informer, const char *value, struct object_list *list);
 
 /* The answer of an own create or patch: readers see it from now on, unless the stream has passed it already
- * (then the object is in the store, or was deleted since). The JSON is borrowed and copied. Handlers hear of
+ * (then the object is in the store, or was deleted since). The JSON is borrowed. Handlers hear of
  * it when the stream tells it. ERR_INVALID: not an object with a name and resourceVersion. */
 int informer_apply(struct informer *informer, const json_t *object, struct error *err);
 

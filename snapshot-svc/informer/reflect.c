@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "shared/base/alloc.h"
 #include "shared/base/clock.h"
+#include "shared/base/cond.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
 #include "snapshot-svc/informer/informer_priv.h"
@@ -50,14 +50,14 @@ static void see(struct informer *informer, uint64_t version)
 }
 
 /* Stores the object and answers what the handlers heard before it; *ret_is_news: they have not heard this one. */
-static struct object *store_told(struct informer *informer, struct object *object, bool *ret_is_news)
+static struct packed *store_told(struct informer *informer, struct packed *packed, bool *ret_is_news)
 {
-    struct cache_entry *entry = cache_store(&informer->cache, object);
-    struct object *old = object_ref(entry->told);
+    struct cache_entry *entry = cache_store(&informer->cache, packed);
+    struct packed *old = packed_ref(entry->told);
 
-    *ret_is_news = !old || old->version < object->version;
+    *ret_is_news = !old || old->version < packed->version;
     if (*ret_is_news)
-        cache_told(entry, object);
+        cache_told(entry, packed);
     entry->listed = true;
     return old;
 }
@@ -65,11 +65,13 @@ static struct object *store_told(struct informer *informer, struct object *objec
 /* ADDED or MODIFIED, or an item of a list: which of the two it is for the handlers, the store knows. */
 static void take_present(struct informer *informer, struct object *object)
 {
+    SCOPED(packed) struct packed *packed = packed_new(object);
     bool is_news;
 
     pthread_mutex_lock(&informer->lock);
-    SCOPED(object) struct object *old = store_told(informer, object, &is_news);
+    SCOPED(packed) struct packed *was = store_told(informer, packed, &is_news);
     pthread_mutex_unlock(&informer->lock);
+    SCOPED(object) struct object *old = is_news ? packed_open(was) : NULL;
 
     /* A new object under the old name, when we missed the deletion between the two. */
     if (is_news && old && strcmp(old->uid, object->uid) != 0) {
@@ -110,14 +112,20 @@ static void begin_marking(struct informer *informer)
     pthread_mutex_unlock(&informer->lock);
 }
 
-static int take_item(struct informer *informer, json_t *item, struct error *err)
+static int take_item(void *self, json_t *item, struct error *err)
 {
+    struct informer *informer = self;
     SCOPED(object) struct object *object = NULL;
+
+    if (!item) {
+        begin_marking(informer);
+        return 0;
+    }
     json_t *reference = json_incref(item);
 
     if (object_adopt(reference, &object, err) < 0) {
         json_decref(reference);
-        return error_wrap(err, "listing %s", plural(informer));
+        return -1;
     }
     take_present(informer, object);
     return 0;
@@ -125,7 +133,7 @@ static int take_item(struct informer *informer, json_t *item, struct error *err)
 
 /* What is in the store but was not listed is gone, unless it is known from an own write later than the list. An object
  * that was only ever known from an own write is told as deleted too: whoever made it waits to hear of it. */
-static void collect_missing(struct informer *informer, uint64_t list_version, struct object_list *missing)
+static void collect_missing(struct informer *informer, uint64_t list_version, struct packed_list *missing)
 {
     struct cache_entry *entry, *next;
 
@@ -136,7 +144,7 @@ static void collect_missing(struct informer *informer, uint64_t list_version, st
         if (entry->listed)
             continue;
         if (entry->told || !is_later)
-            object_list_add(missing, entry->told ? entry->told : entry->newest);
+            packed_list_add(missing, entry->told ? entry->told : entry->newest);
         if (is_later)
             cache_told(entry, NULL);
         else
@@ -146,39 +154,30 @@ static void collect_missing(struct informer *informer, uint64_t list_version, st
     pthread_mutex_unlock(&informer->lock);
 }
 
-static int take_list(struct informer *informer, const json_t *items, const char *version, struct error *err)
+static void end_list(struct informer *informer, const char *version)
 {
-    SCOPED_OBJECT_LIST struct object_list missing = OBJECT_LIST_INIT;
-    size_t i;
-    json_t *item;
+    SCOPED_PACKED_LIST struct packed_list missing = PACKED_LIST_INIT;
 
-    begin_marking(informer);
-    json_array_foreach(items, i, item)
-    {
-        if (take_item(informer, item, err) < 0)
-            return -1;
-    }
     collect_missing(informer, strtoull(version, NULL, 10), &missing);
-    for (i = 0; i < missing.count; i++)
-        tell_deleted(informer, missing.items[i]);
-
+    for (size_t i = 0; i < missing.count; i++) {
+        SCOPED(object) struct object *last = packed_open(missing.items[i]);
+        tell_deleted(informer, last);
+    }
     pthread_mutex_lock(&informer->lock);
     informer->synced = true;
     pthread_cond_broadcast(&informer->changed);
     pthread_mutex_unlock(&informer->lock);
-    return 0;
 }
 
 static int list(struct informer *informer, struct error *err)
 {
-    SCOPED(json) json_t *items = NULL;
     SCOPED(string) char *version = NULL;
 
-    if (cluster_list(informer->cluster, informer->kind, informer->ns, informer->labels, &items, &version,
-                     err) < 0)
+    begin_marking(informer);
+    if (cluster_list_each(informer->cluster, informer->kind, informer->ns, informer->labels, take_item,
+                          informer, &version, err) < 0)
         return error_wrap(err, "listing %s", plural(informer));
-    if (take_list(informer, items, version, err) < 0)
-        return -1;
+    end_list(informer, version);
     informer->resource_version = TAKE(version);
     return 0;
 }
@@ -273,11 +272,10 @@ static void note_failure(struct informer *informer, const struct error *err)
 
 static void wait_backoff(struct informer *informer)
 {
-    int64_t until_ms = clock_monotonic_ms() + backoff_next_ms(&informer->backoff);
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    const int64_t until_ms = clock_monotonic_ms() + backoff_next_ms(&informer->backoff);
 
     pthread_mutex_lock(&informer->lock);
-    while (!informer->stopping && pthread_cond_timedwait(&informer->changed, &informer->lock, &until) == 0)
+    while (!informer->stopping && cond_wait_until(&informer->changed, &informer->lock, until_ms))
         ;
     pthread_mutex_unlock(&informer->lock);
 }

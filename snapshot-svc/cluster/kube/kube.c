@@ -51,14 +51,32 @@ struct listing {
     enum cluster_kind kind;
     const char *ns, *labels, *fields; /* selectors; NULL: all */
     unsigned page_size;
-    json_t *items;
+    cluster_item_fn *each;
+    void *self;           /* of each */
+    bool told_no;         /* by each: the error is the caller's own */
     char *version, *next; /* next: the server's mark where the next page begins; NULL: the first, or none */
 };
+
+static int tell_items(struct listing *listing, const json_t *items, struct error *err)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(items, i, item)
+    {
+        if (listing->each(listing->self, item, err) < 0) {
+            listing->told_no = true;
+            return -1;
+        }
+    }
+    return 0;
+}
 
 static int read_page(struct listing *listing, struct error *err)
 {
     SCOPED_STRBUF struct strbuf url = STRBUF_INIT;
     SCOPED_KUBE_ANSWER struct http_response answer = {0};
+    SCOPED(json) json_t *items = json_array();
     const struct kube_call call = {
         .what = {.verb = "list", .kind = listing->kind}, .method = "GET", .max_body = KUBE_PAGE_MAX_BYTES};
     SCOPED(string) char *size = xasprintf("%u", listing->page_size);
@@ -75,26 +93,27 @@ static int read_page(struct listing *listing, struct error *err)
         path_append_query(&url, "fieldSelector", listing->fields);
     if (kube_call(listing->kube, &call, strbuf_text(&url), &answer, err) < 0 ||
         kube_page_parse((struct json_span){strbuf_text(&answer.body), answer.body.length}, listing->kind,
-                        listing->items, &version, &next, err) < 0)
+                        items, &version, &next, err) < 0)
         return -1;
     free(listing->version);
     free(listing->next);
     listing->version = version;
     listing->next = next;
-    return 0;
+    return tell_items(listing, items, err);
 }
 
 /* Smaller pages when one was too large, from the start when the server forgot where we were. */
-static bool go_on_after(struct listing *listing, const struct error *err, unsigned *restarts)
+static bool go_on_after(struct listing *listing, struct error *err, unsigned *restarts)
 {
+    if (listing->told_no)
+        return false;
     if (err->code == ERR_EXHAUSTED && listing->page_size > 1) {
         listing->page_size = listing->page_size / 4 ? listing->page_size / 4 : 1;
         return true;
     }
     if (err->code == ERR_PRECONDITION && listing->next && ++*restarts <= RESTARTS_MAX) {
         free(TAKE(listing->next));
-        json_array_clear(listing->items);
-        return true;
+        return listing->each(listing->self, NULL, err) == 0;
     }
     return false;
 }
@@ -114,25 +133,41 @@ static int read_pages(struct listing *listing, struct error *err)
     return 0;
 }
 
-static int kube_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                     json_t **ret_items, char **ret_version, struct error *err)
+static int kube_list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                          cluster_item_fn *each, void *self, char **ret_version, struct error *err)
 {
     struct listing listing = {.kube = kube_of(cluster),
                               .kind = kind,
                               .ns = ns,
                               .labels = labels,
                               .page_size = PAGE_SIZE,
-                              .items = json_array()};
+                              .each = each,
+                              .self = self};
     int result = read_pages(&listing, err);
 
     free(listing.next);
     if (result < 0) {
-        json_decref(listing.items);
         free(listing.version);
         return -1;
     }
-    *ret_items = listing.items;
     *ret_version = listing.version;
+    return 0;
+}
+
+struct found_events {
+    json_t *items;
+    size_t before; /* that were there already */
+};
+
+static int add_event(void *self, json_t *event, struct error *err)
+{
+    struct found_events *found = self;
+
+    (void)err;
+    if (event)
+        return json_array_append(found->items, event);
+    while (json_array_size(found->items) > found->before)
+        json_array_remove(found->items, json_array_size(found->items) - 1);
     return 0;
 }
 
@@ -140,19 +175,18 @@ static int kube_events_about(struct cluster *cluster, const char *ns, const char
                              struct error *err)
 {
     SCOPED(string) char *fields = xasprintf("involvedObject.name=%s", name);
+    struct found_events found = {.items = items, .before = json_array_size(items)};
     struct listing listing = {.kube = kube_of(cluster),
                               .kind = KIND_EVENT,
                               .ns = ns,
                               .fields = fields,
                               .page_size = PAGE_SIZE,
-                              .items = json_array()};
+                              .each = add_event,
+                              .self = &found};
     int result = read_pages(&listing, err);
 
     free(listing.next);
     free(listing.version);
-    if (result == 0)
-        json_array_extend(items, listing.items);
-    json_decref(listing.items);
     return result;
 }
 
@@ -274,7 +308,7 @@ static void kube_free(struct cluster *cluster)
 static const struct cluster_ops ops = {
     .free = kube_free,
     .get = kube_get,
-    .list = kube_list,
+    .list_each = kube_list_each,
     .events_about = kube_events_about,
     .create = kube_create,
     .patch = kube_patch,

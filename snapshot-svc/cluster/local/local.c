@@ -19,6 +19,7 @@
 
 #define HISTORY_MAX       2048
 #define GENERATE_ATTEMPTS 8
+#define PAGE_ROWS         500
 
 static struct local *local_of(struct cluster *cluster)
 {
@@ -118,32 +119,44 @@ static int local_get(struct cluster *cluster, enum cluster_kind kind, const char
     return done;
 }
 
-static json_t *array_of(const struct row_list *rows)
+/* The rows behind those that *rows holds, which they replace, and the version that all of them have been told by. */
+static int next_page(struct local *local, enum cluster_kind kind, const char *ns, struct row_list *rows,
+                     uint64_t *ret_version, struct error *err)
 {
-    json_t *items = json_array();
-    for (size_t i = 0; i < rows->count; i++)
-        json_array_append(items, rows->items[i].object);
-    return items;
+    SCOPED_ROWS struct row_list before = *rows;
+    const json_t *last = before.count ? before.items[before.count - 1].object : NULL;
+    const struct row_place after = {json_path_string(last, "metadata.namespace"),
+                                    json_path_string(last, "metadata.name")};
+
+    *rows = (struct row_list)ROW_LIST_INIT;
+    pthread_mutex_lock(&local->lock);
+    int done = store_list(local->store, kind, ns, after, PAGE_ROWS, rows, err);
+    *ret_version = store_version(local->store);
+    pthread_mutex_unlock(&local->lock);
+    return done;
 }
 
-static int local_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                      json_t **ret_items, char **ret_version, struct error *err)
+/* The list has the version of its first page: what changes while the others are read, a watch tells again. */
+static int local_list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+                           const char *labels, cluster_item_fn *each, void *self, char **ret_version,
+                           struct error *err)
 {
     struct local *local = local_of(cluster);
     SCOPED_ROWS struct row_list rows = ROW_LIST_INIT;
+    uint64_t version, later;
 
     (void)labels; /* everything is told: there is no network to save */
     if (kind == KIND_SECRET)
         return error_set(err, ERR_UNSUPPORTED, "secrets cannot be listed here, only read by name");
-    if (expire_events(local, kind, err) < 0)
+    if (expire_events(local, kind, err) < 0 || next_page(local, kind, ns, &rows, &version, err) < 0)
         return -1;
-    pthread_mutex_lock(&local->lock);
-    int done = store_list(local->store, kind, ns, &rows, err);
-    uint64_t version = store_version(local->store);
-    pthread_mutex_unlock(&local->lock);
-    if (done < 0)
-        return -1;
-    *ret_items = array_of(&rows);
+    while (rows.count) {
+        for (size_t i = 0; i < rows.count; i++)
+            if (each(self, rows.items[i].object, err) < 0)
+                return -1;
+        if (next_page(local, kind, ns, &rows, &later, err) < 0)
+            return -1;
+    }
     *ret_version = xasprintf("%" PRIu64, version);
     return 0;
 }
@@ -321,7 +334,7 @@ static void local_free(struct cluster *cluster)
 static const struct cluster_ops local_ops = {
     .free = local_free,
     .get = local_get,
-    .list = local_list,
+    .list_each = local_list_each,
     .create = local_create,
     .patch = local_patch,
     .patch_status = local_patch_status,

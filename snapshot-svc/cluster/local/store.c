@@ -31,7 +31,7 @@ static const char *const sql[] = {
     [SQL_GET]      = ("SELECT " ROW_COLUMNS " FROM objects o WHERE kind = ? AND ns = ? AND name = ?"),
     [SQL_HAS_UID]  = "SELECT 1 FROM objects WHERE uid = ? AND kind = ?",
     [SQL_LIST]     = ("SELECT " ROW_COLUMNS " FROM objects o WHERE kind = ?1 AND (?2 IS NULL OR ns = ?2)"
-                     " ORDER BY ns, name"),
+                     " AND (?3 IS NULL OR (ns, name) > (?3, ?4)) ORDER BY ns, name LIMIT ?5"),
     [SQL_CHILDREN] = ("SELECT " ROW_COLUMNS " FROM owners w JOIN objects o ON o.id = w.child WHERE w.owner_uid = ?"
                      " ORDER BY o.id"),
     [SQL_DISOWN]   = "DELETE FROM owners WHERE child = (SELECT id FROM objects WHERE uid = ?)",

@@ -55,9 +55,13 @@ void row_list_done(struct row_list *rows);
 int store_get(struct store *store, enum cluster_kind kind, const char *ns, const char *name,
               json_t **ret_object, struct error *err);
 int store_has_uid(struct store *store, enum cluster_kind kind, const char *uid, struct error *err);
-/* Add to *rows, ordered by namespace and name. ns NULL: all. */
-int store_list(struct store *store, enum cluster_kind kind, const char *ns, struct row_list *rows,
-               struct error *err);
+/* These add to *rows. */
+/* The first `at_most` behind the row `after` ({NULL}: from the first one), ordered by namespace and name. ns NULL: all. */
+struct row_place {
+    const char *ns, *name;
+};
+int store_list(struct store *store, enum cluster_kind kind, const char *ns, struct row_place after,
+               unsigned at_most, struct row_list *rows, struct error *err);
 int store_children(struct store *store, const char *owner_uid, struct row_list *rows, struct error *err);
 
 /* ERR_INVALID: larger than OBJECT_MAX_BYTES. */

@@ -99,10 +99,11 @@ int store_has_uid(struct store *store, enum cluster_kind kind, const char *uid, 
     return statement_step(store, statement, "reading", err);
 }
 
-int store_list(struct store *store, enum cluster_kind kind, const char *ns, struct row_list *rows,
-               struct error *err)
+int store_list(struct store *store, enum cluster_kind kind, const char *ns, struct row_place after,
+               unsigned at_most, struct row_list *rows, struct error *err)
 {
-    SCOPED_STATEMENT sqlite3_stmt *statement = statement_begin(store, SQL_LIST, "tt", kind_name(kind), ns);
+    SCOPED_STATEMENT sqlite3_stmt *statement = statement_begin(store, SQL_LIST, "tttti", kind_name(kind), ns,
+                                                               after.ns, after.name, (int64_t)at_most);
     return read_rows(store, statement, rows, err);
 }
 

@@ -39,10 +39,11 @@ static int meddled_get(struct cluster *cluster, enum cluster_kind kind, const ch
     return after(cluster, &call, object, ret_object, err);
 }
 
-static int meddled_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                        json_t **ret_items, char **ret_version, struct error *err)
+static int meddled_list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+                             const char *labels, cluster_item_fn *each, void *self, char **ret_version,
+                             struct error *err)
 {
-    return cluster_list(meddled_of(cluster)->inner, kind, ns, labels, ret_items, ret_version, err);
+    return cluster_list_each(meddled_of(cluster)->inner, kind, ns, labels, each, self, ret_version, err);
 }
 
 static int meddled_create(struct cluster *cluster, enum cluster_kind kind, const char *ns,
@@ -91,7 +92,7 @@ static int meddled_remove(struct cluster *cluster, enum cluster_kind kind, const
 
 static const struct cluster_ops meddled_ops = {
     .get = meddled_get,
-    .list = meddled_list,
+    .list_each = meddled_list_each,
     .create = meddled_create,
     .patch = meddled_patch,
     .patch_status = meddled_patch_status,

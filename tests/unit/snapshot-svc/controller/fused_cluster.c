@@ -76,10 +76,11 @@ static int fused_get(struct cluster *cluster, enum cluster_kind kind, const char
     return cluster_get(fused(cluster)->inner, kind, ns, name, ret_object, err);
 }
 
-static int fused_list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                      json_t **ret_items, char **ret_version, struct error *err)
+static int fused_list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns,
+                           const char *labels, cluster_item_fn *each, void *self, char **ret_version,
+                           struct error *err)
 {
-    return cluster_list(fused(cluster)->inner, kind, ns, labels, ret_items, ret_version, err);
+    return cluster_list_each(fused(cluster)->inner, kind, ns, labels, each, self, ret_version, err);
 }
 
 /* What a dead process would have been told is not told. */
@@ -157,7 +158,7 @@ void fused_cluster_init(struct fused_cluster *fused_, struct cluster *inner, str
 {
     *fused_ = (struct fused_cluster){.inner = inner, .fuse = fuse, .ops = *inner->ops, .deaf_kind = KIND_MAX};
     fused_->ops.get = fused_get;
-    fused_->ops.list = fused_list;
+    fused_->ops.list_each = fused_list_each;
     fused_->ops.create = fused_create;
     fused_->ops.patch = fused_patch;
     fused_->ops.patch_status = fused_patch_status;

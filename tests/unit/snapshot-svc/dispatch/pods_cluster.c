@@ -10,11 +10,10 @@ struct cluster_watch {
     struct pods_cluster *pods;
 };
 
-static int list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                json_t **ret_items, char **ret_version, struct error *err)
+static int list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                     cluster_item_fn *each, void *self, char **ret_version, struct error *err)
 {
-    (void)cluster, (void)kind, (void)ns, (void)labels, (void)err;
-    *ret_items = json_array();
+    (void)cluster, (void)kind, (void)ns, (void)labels, (void)each, (void)self, (void)err;
     *ret_version = xstrdup("1");
     return 0;
 }
@@ -72,7 +71,7 @@ static void watch_free(struct cluster_watch *watch)
 }
 
 static const struct cluster_ops ops = {
-    .list = list,
+    .list_each = list_each,
     .watch_open = watch_open,
     .watch_run = watch_run,
     .watch_stop = watch_stop,

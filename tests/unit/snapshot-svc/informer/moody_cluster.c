@@ -20,8 +20,8 @@ static struct moody_cluster *moody_of(struct cluster *cluster)
     return (struct moody_cluster *)cluster;
 }
 
-static int list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                json_t **ret_items, char **ret_version, struct error *err)
+static int list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                     cluster_item_fn *each, void *self, char **ret_version, struct error *err)
 {
     struct moody_cluster *moody = moody_of(cluster);
 
@@ -32,7 +32,7 @@ static int list(struct cluster *cluster, enum cluster_kind kind, const char *ns,
     pthread_mutex_unlock(&moody->lock);
     if (fails)
         return error_set(err, ERR_UNAVAILABLE, "the list has a bad mood");
-    return cluster_list(moody->inner, kind, ns, labels, ret_items, ret_version, err);
+    return cluster_list_each(moody->inner, kind, ns, labels, each, self, ret_version, err);
 }
 
 static int watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
@@ -126,7 +126,7 @@ static void watch_free(struct cluster_watch *handle)
 }
 
 static const struct cluster_ops ops = {
-    .list = list,
+    .list_each = list_each,
     .watch_open = watch_open,
     .watch_run = watch_run,
     .watch_stop = watch_stop,

@@ -89,10 +89,10 @@ static int patch(struct cluster *cluster, enum cluster_kind kind, const char *ns
                      ret_object, err);
 }
 
-static int list(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
-                json_t **ret_items, char **ret_version, struct error *err)
+static int list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
+                     cluster_item_fn *each, void *self, char **ret_version, struct error *err)
 {
-    return cluster_list(far_of(cluster)->inner, kind, ns, labels, ret_items, ret_version, err);
+    return cluster_list_each(far_of(cluster)->inner, kind, ns, labels, each, self, ret_version, err);
 }
 
 static int watch_open(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
@@ -163,7 +163,7 @@ static const struct cluster_ops ops = {
     .get = get,
     .create = create,
     .patch = patch,
-    .list = list,
+    .list_each = list_each,
     .watch_open = watch_open,
     .watch_run = watch_run,
     .watch_stop = watch_stop,

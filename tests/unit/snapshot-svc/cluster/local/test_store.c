@@ -1,5 +1,6 @@
 /* The file itself: whose it is, when it is damaged, and when the disk gives no more. */
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +60,7 @@ static size_t count_pods(struct store *store)
 {
     struct error err = {0};
     SCOPED_ROWS struct row_list rows = ROW_LIST_INIT;
-    assert_ok(store_list(store, KIND_POD, NULL, &rows, &err));
+    assert_ok(store_list(store, KIND_POD, NULL, (struct row_place){0}, UINT_MAX, &rows, &err));
     return rows.count;
 }
 
