@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "shared/base/alloc.h"
+#include "shared/base/cleanup.h"
 
 struct moody_watch {
     struct moody_cluster *moody;
@@ -20,6 +21,18 @@ static struct moody_cluster *moody_of(struct cluster *cluster)
     return (struct moody_cluster *)cluster;
 }
 
+/* As when the server forgets a list that is being read: see cluster_item_fn. */
+static int stumble(struct moody_cluster *moody, const char *vanishing, enum cluster_kind kind, const char *ns,
+                   cluster_item_fn *each, void *self, struct error *err)
+{
+    SCOPED(string) char *version = NULL;
+
+    if (cluster_list_each(moody->inner, kind, ns, NULL, each, self, &version, err) < 0 ||
+        cluster_remove(moody->inner, kind, ns, vanishing, NULL, -1, err) < 0)
+        return -1;
+    return each(self, NULL, err);
+}
+
 static int list_each(struct cluster *cluster, enum cluster_kind kind, const char *ns, const char *labels,
                      cluster_item_fn *each, void *self, char **ret_version, struct error *err)
 {
@@ -29,9 +42,12 @@ static int list_each(struct cluster *cluster, enum cluster_kind kind, const char
     moody->lists++;
     bool fails = moody->failing_lists > 0;
     moody->failing_lists -= fails;
+    const char *vanishing = TAKE(moody->vanishing);
     pthread_mutex_unlock(&moody->lock);
     if (fails)
         return error_set(err, ERR_UNAVAILABLE, "the list has a bad mood");
+    if (vanishing && stumble(moody, vanishing, kind, ns, each, self, err) < 0)
+        return -1;
     return cluster_list_each(moody->inner, kind, ns, labels, each, self, ret_version, err);
 }
 
@@ -166,6 +182,13 @@ void moody_fail_lists(struct moody_cluster *moody, unsigned count)
 {
     pthread_mutex_lock(&moody->lock);
     moody->failing_lists = count;
+    pthread_mutex_unlock(&moody->lock);
+}
+
+void moody_stumble(struct moody_cluster *moody, const char *vanishing)
+{
+    pthread_mutex_lock(&moody->lock);
+    moody->vanishing = vanishing;
     pthread_mutex_unlock(&moody->lock);
 }
 

@@ -17,6 +17,7 @@ struct moody_cluster {
     unsigned break_every;    /* a watch breaks after 1 to so many events; 0: never by itself */
     unsigned expire_every;   /* one in so many breaks is "Expired"; 0: none */
     unsigned failing_lists;  /* the next lists fail */
+    const char *vanishing;   /* borrowed; NULL: no list stumbles */
     bool gate_closed;        /* watches hold their events back */
     unsigned lists, watches; /* how many there were */
     char last_opened[24];    /* the version that the last watch began behind */
@@ -30,6 +31,8 @@ void moody_gate(struct moody_cluster *moody, bool closed);
 /* Ends the watch under way, if there is one: ERR_UNAVAILABLE, or ERR_PRECONDITION "Expired". */
 void moody_break(struct moody_cluster *moody, bool expired);
 void moody_fail_lists(struct moody_cluster *moody, unsigned count);
+/* The next list is told whole, then begins again without the object of that name, which is deleted in between. */
+void moody_stumble(struct moody_cluster *moody, const char *vanishing);
 unsigned moody_lists(struct moody_cluster *moody);
 unsigned moody_watches(struct moody_cluster *moody);
 /* Waits until so many watches have been opened. */

@@ -184,6 +184,36 @@ static void readers_find_by_owner_and_by_label(void **state)
     }
 }
 
+static void what_vanishes_while_a_list_begins_again_is_told(void **state)
+{
+    struct scene *scene = *state;
+
+    json_decref(create(scene, "fleeting"));
+    json_decref(create(scene, "staying"));
+    moody_stumble(&scene->moody, "fleeting");
+    start(scene);
+    assert_line(scene, 0, "+fleeting");
+    assert_line(scene, 1, "+staying");
+    assert_line(scene, 2, "-fleeting");
+    assert_absent(scene, "fleeting");
+    assert_team(scene, "staying", "");
+}
+
+static void a_list_longer_than_a_page_comes_whole(void **state)
+{
+    enum { MANY = 1201 }; /* 500 to a page */
+    struct scene *scene = *state;
+    SCOPED_PACKED_LIST struct packed_list all = PACKED_LIST_INIT;
+
+    for (int i = 0; i < MANY; i++) {
+        SCOPED(string) char *name = xasprintf("many-%d", i);
+        json_decref(create(scene, name));
+    }
+    start(scene);
+    informer_scan(scene->informer, NS, &all);
+    assert_int_equal(all.count, MANY);
+}
+
 static void a_broken_watch_resumes_without_listing_again(void **state)
 {
     struct scene *scene = *state;
@@ -505,6 +535,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         INFORMER_TEST(what_was_there_and_what_comes_is_told_once),
         INFORMER_TEST(readers_find_by_owner_and_by_label),
+        INFORMER_TEST(what_vanishes_while_a_list_begins_again_is_told),
+        INFORMER_TEST(a_list_longer_than_a_page_comes_whole),
         INFORMER_TEST(a_broken_watch_resumes_without_listing_again),
         INFORMER_TEST(a_watch_goes_on_behind_the_last_event_told),
         INFORMER_TEST(an_expired_watch_lists_again_and_tells_only_the_differences),
