@@ -96,6 +96,7 @@ static int open_rest_door(const struct settings *settings, struct rest_door *doo
                                           .max_connections = (unsigned)settings->max_connections,
                                           .too_large_body = REST_TOO_LARGE_BODY,
                                           .too_long_head = REST_TOO_LONG_HEAD,
+                                          .refused = rest_door_refused,
                                           .streams = rest_door_streams,
                                           .upgrades = true,
                                           .tls = {tls ? certificate_in_use : NULL, tls}};

@@ -108,6 +108,32 @@ static void log_answer(const struct rest_call *call, int status, int64_t elapsed
         log_failure(status >= 500 ? LOG_WARN : LOG_INFO, "request refused", err, log_str("door", "rest"));
 }
 
+/* Every answer names its request and lets browsers read it. made_id is used when the client gave no id. */
+static void name_answer(struct rest_call *call, char made_id[HEX_ID_SIZE])
+{
+    call->request_id = call->own_request_id;
+    if (!call->request_id) {
+        hex_id(made_id);
+        call->request_id = made_id;
+    }
+    http_answer_header(call->exchange, REQUEST_ID, call->request_id);
+    cors_allow(call->exchange);
+}
+
+void rest_door_refused(void *self, struct http_exchange *exchange)
+{
+    SCOPED(string) char *own_id = own_request_id(exchange);
+    struct rest_call call = {.exchange = exchange, .own_request_id = own_id};
+    struct error err = {0};
+    char made_id[HEX_ID_SIZE];
+    int status = http_answer_status(exchange);
+
+    name_answer(&call, made_id);
+    count(self, &call, status, 0);
+    (void)error_set(&err, ERR_INVALID, "the request is too large");
+    log_answer(&call, status, 0, &err);
+}
+
 bool rest_door_streams(void *self, const struct http_exchange *exchange)
 {
     const struct rest_door *door = self;
@@ -124,17 +150,11 @@ void rest_door_handle(void *self, struct http_exchange *exchange)
                              .proxy = door->proxy,
                              .public_host = door->public_host,
                              .exchange = exchange,
-                             .request_id = own_id,
                              .own_request_id = own_id};
     struct error err = {0};
     int64_t began_ms = clock_monotonic_ms();
 
-    if (!own_id) {
-        hex_id(made_id);
-        call.request_id = made_id;
-    }
-    http_answer_header(exchange, REQUEST_ID, call.request_id);
-    cors_allow(exchange);
+    name_answer(&call, made_id);
     if (cors_is_preflight(exchange))
         cors_answer_preflight(exchange);
     else if (serve(door, &call, &err) < 0)

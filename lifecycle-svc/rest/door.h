@@ -19,6 +19,9 @@ struct rest_door {
 /* An http_handler; self is a struct rest_door. */
 void rest_door_handle(void *self, struct http_exchange *exchange);
 
+/* The server's `refused`: its own answers are named, counted and logged as all others are. */
+void rest_door_refused(void *self, struct http_exchange *exchange);
+
 /* The server's `streams`: requests for what runs in a sandbox. */
 bool rest_door_streams(void *self, const struct http_exchange *exchange);
 

@@ -149,10 +149,13 @@ static void exchange_ended(void *cls, struct MHD_Connection *connection, void **
 static enum MHD_Result refuse(struct http_exchange *exchange, int status, const char *body,
                               const char *otherwise)
 {
+    const struct http_server_options *options = &exchange->server->options;
     const char *text = body ? body : otherwise;
 
     http_answer(exchange, status, *text == '{' ? "application/json" : "text/plain", text, strlen(text));
     http_answer_header(exchange, "Connection", "close");
+    if (options->refused)
+        options->refused(options->self, exchange);
     return exchange_send(exchange);
 }
 

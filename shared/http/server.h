@@ -44,6 +44,9 @@ struct http_server_options {
     int64_t min_bytes_per_s;   /* 0: 512 */
     const char *too_long_head; /* JSON body of the 431 (a head above 32 KiB); as too_large_body */
 
+    /* Called before an answer that the server itself gives (413, 431) is sent: it may read the head of the request and
+     * add headers. NULL: nothing to add. What is no HTTP at all libmicrohttpd answers, and tells nobody. */
+    void (*refused)(void *self, struct http_exchange *exchange);
     /* Asked when the head of a request is there; true: the handler runs now, before the body. NULL: never. */
     bool (*streams)(void *self, const struct http_exchange *exchange);
     bool upgrades;              /* http_answer_upgrade() will be used */

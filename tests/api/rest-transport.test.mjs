@@ -53,10 +53,8 @@ describe('transport', { concurrency: true }, () => {
     row('a body that is no object is 422', POST('/v1/sandboxes', { body: '[]' }), refused(422, 'SANDBOX::INVALID_PARAMETER'))
     row('a missing body is 422', POST('/v1/sandboxes', {}), refused(422, 'SANDBOX::INVALID_PARAMETER'))
     row('a deep body is 422', POST('/v1/sandboxes', { body: '['.repeat(20_000) }), refused(422, 'SANDBOX::INVALID_PARAMETER'))
-    test('a body above 1 MiB is 413', async () => {
-        const { status, json } = await rest('POST', '/v1/sandboxes', { body: `"${'x'.repeat(1_048_577)}"` })
-        assert.deepEqual([status, json.code], [413, 'GENERAL::PAYLOAD_TOO_LARGE'])
-    })
+    row("a body above 1 MiB is 413, with the caller's request id", POST('/v1/sandboxes', { body: `"${'x'.repeat(1_048_577)}"`, headers: { 'X-Request-ID': 'mine-3' } }),
+        refused(413, 'GENERAL::PAYLOAD_TOO_LARGE', [], { headers: { 'x-request-id': 'mine-3' } }))
     row('telemetry is taken', POST('/v1/metrics/events', { body: { eventType: 'sandbox.create', createDurationMs: 1, success: true } }), answered(204, { empty: true }))
 
     const origin = { Origin: 'https://app.example' }
@@ -70,6 +68,7 @@ describe('transport', { concurrency: true }, () => {
     test('a head above 32 KiB is refused, and the connection is not used on', async () => {
         const text = await raw(`GET /health HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(40_000)}\r\n\r\n`)
         assert.match(text, /^HTTP\/1\.1 431 /)
+        assert.match(text, /x-request-id: [0-9a-f]{32}\r\n/i)
     })
 
     test('a body that is longer than it says is not the next request', async () => {

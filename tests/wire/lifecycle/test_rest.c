@@ -1,6 +1,8 @@
 /* The REST door, row by row: status, code, text, headers. Contract rest-api.md §1, §2, §5 to §7, §10, §15, §20. */
 #include "tests/wire/lifecycle/stand.h"
 
+#include <unistd.h>
+
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 #include "shared/json/json.h"
@@ -471,6 +473,38 @@ static void a_body_of_more_than_a_mebibyte_is_413(void **state)
     assert_reply(&reply, 413, "GENERAL::PAYLOAD_TOO_LARGE", "1 MiB");
 }
 
+static void read_to_end(int fd, struct strbuf *answer)
+{
+    char piece[4096];
+    ssize_t length;
+
+    while ((length = read(fd, piece, sizeof(piece))) > 0)
+        strbuf_append(answer, piece, (size_t)length);
+}
+
+static void assert_refused_as_mine(const struct stand *stand, const char *what, const char *status)
+{
+    SCOPED(string)
+    char *request = xasprintf("POST /v1/sandboxes HTTP/1.1\r\nHost: h\r\nX-Request-ID:  mine \r\n"
+                              "Origin: https://a.example\r\n%s\r\n\r\n",
+                              what);
+    SCOPED_STRBUF struct strbuf answer = STRBUF_INIT;
+    SCOPED(fd) int fd = dial_and_say(stand, request);
+
+    read_to_end(fd, &answer);
+    assert_contains(strbuf_text(&answer), status);
+    assert_contains(strbuf_text(&answer), "X-Request-ID: mine\r\n");
+    assert_contains(strbuf_text(&answer), "Access-Control-Allow-Origin: https://a.example\r\n");
+}
+
+static void what_the_http_server_refuses_carries_the_callers_request_id(void **state)
+{
+    SCOPED(string) char *long_header = xasprintf("X-Long: %040000d", 0);
+
+    assert_refused_as_mine(*state, "Content-Length: 1048577", "HTTP/1.1 413 ");
+    assert_refused_as_mine(*state, long_header, "HTTP/1.1 431 ");
+}
+
 #define WITH_STAND(test) cmocka_unit_test_setup(test, stand_setup)
 
 int main(void)
@@ -496,6 +530,7 @@ int main(void)
         WITH_STAND(an_orchestrator_that_is_away_is_503_on_every_route),
         WITH_STAND(an_event_report_is_taken_in_silence),
         WITH_STAND(a_body_of_more_than_a_mebibyte_is_413),
+        WITH_STAND(what_the_http_server_refuses_carries_the_callers_request_id),
     };
     return cmocka_run_group_tests(tests, stand_setup_group, stand_teardown_group);
 }
