@@ -19,6 +19,13 @@ int rest_health(struct rest_call *call, struct error *err)
     return answer_json(call, OK, json_pack("{s:s}", "status", "healthy"));
 }
 
+/* The contract's answer to a create does not say what the sandbox was made from. */
+static void forget_source(struct sandbox_view *view)
+{
+    free(TAKE(view->image_uri));
+    free(TAKE(view->snapshot_id));
+}
+
 int rest_create_sandbox(struct rest_call *call, struct error *err)
 {
     SCOPED_CREATE_REQUEST struct create_request request = {0};
@@ -31,6 +38,7 @@ int rest_create_sandbox(struct rest_call *call, struct error *err)
         return unreadable(call, "body");
     if (sandbox_create(call->service, &request, &caller, &view, err) < 0)
         return -1;
+    forget_source(&view);
     return answer_json(call, ACCEPTED, sandbox_json(&view));
 }
 

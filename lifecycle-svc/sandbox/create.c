@@ -202,11 +202,9 @@ static int try_once(struct creation *creation, const struct submission *submissi
 
 /* -- the whole ------------------------------------------------------------------------------------------------- */
 
-/* The answer repeats what was asked for; only the status, the times and the platform come from the object. */
+/* The answer repeats what was asked for; only the status, the times, the source and the platform come from the object. */
 static void echo_request(const struct create_request *request, struct sandbox_view *view)
 {
-    replace(&view->image_uri, NULL);
-    replace(&view->snapshot_id, NULL);
     json_strings_free(&view->entrypoint);
     for (size_t i = 0; i < request->entrypoint.count; i++)
         json_strings_add(&view->entrypoint, request->entrypoint.items[i]);

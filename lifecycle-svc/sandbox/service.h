@@ -33,7 +33,7 @@ struct sandbox_caller {
 
 /* Creates and waits until the sandbox is usable. `request` is settled. Whatever goes wrong after the object
  * exists (failed, too slow, client gone), the object is deleted again. ret_view echoes the request, as the
- * contract wants it, and holds no image. */
+ * contract wants it. */
 int sandbox_create(const struct sandbox_service *service, const struct create_request *request,
                    const struct sandbox_caller *caller, struct sandbox_view *ret_view, struct error *err);
 

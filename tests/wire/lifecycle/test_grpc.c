@@ -97,6 +97,46 @@ static void a_sandbox_has_every_member(void **state)
     protobuf_c_message_free_unpacked(&sandbox->base, NULL);
 }
 
+/* Contract rest-api.md §3.3 forbids it for REST alone. */
+static void a_create_says_what_the_sandbox_was_made_from(void **state)
+{
+    struct stand *stand = *state;
+    SCOPED(channel) struct rpc_channel *channel = dial(stand, STAND_KEY);
+    Opensandbox__Lifecycle__V1__CreateSandboxRequest create =
+        OPENSANDBOX__LIFECYCLE__V1__CREATE_SANDBOX_REQUEST__INIT;
+    Opensandbox__Lifecycle__V1__Image image = OPENSANDBOX__LIFECYCLE__V1__IMAGE__INIT;
+    const struct fake_snapshot ready = {.id = "snap-1",
+                                        .phase = "Succeed",
+                                        .restore_image = "reg/snap:1@sha256:abc",
+                                        .pull_secret = "",
+                                        .containers = 1};
+    const struct fake_sandbox restored = {
+        .phase = "Succeed",
+        .endpoints = "[\"10.0.0.9\"]",
+        .labels = {{"opensandbox.io/id", "web"}, {"opensandbox.io/snapshot-id", "snap-1"}}};
+    char *command[] = {"run"};
+    sandbox_message *sandbox;
+    struct error err = {0};
+
+    create.entrypoint = command;
+    create.n_entrypoint = 1;
+    image.uri = (char *)"busybox:1";
+    create.image = &image;
+    assert_ok(rpc_unary(channel, LIFECYCLE, "CreateSandbox", &create.base, &sandbox, NULL, &err), &err);
+    assert_string_equal(sandbox->image->uri, "busybox:1");
+    assert_string_equal(sandbox->snapshot_id, "");
+    protobuf_c_message_free_unpacked(&sandbox->base, NULL);
+
+    fake_put_snapshot(stand->fake, &ready);
+    fake_on_create(stand->fake, &restored);
+    create.image = NULL;
+    create.snapshot_id = (char *)"snap-1";
+    assert_ok(rpc_unary(channel, LIFECYCLE, "CreateSandbox", &create.base, &sandbox, NULL, &err), &err);
+    assert_null(sandbox->image);
+    assert_string_equal(sandbox->snapshot_id, "snap-1");
+    protobuf_c_message_free_unpacked(&sandbox->base, NULL);
+}
+
 static void failures_carry_class_and_contract_code(void **state)
 {
     struct stand *stand = *state;
@@ -229,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STAND(every_method_wants_the_key),
         WITH_STAND(a_sandbox_has_every_member),
+        WITH_STAND(a_create_says_what_the_sandbox_was_made_from),
         WITH_STAND(failures_carry_class_and_contract_code),
         WITH_STAND(a_cancelled_create_leaves_no_sandbox_behind),
         WITH_STAND(a_watch_shows_progress_images_and_hidden_failures),
