@@ -14,6 +14,7 @@
 #include "lifecycle-svc/sandbox/snapshots.h"
 #include "lifecycle-svc/sandbox/submit.h"
 #include "shared/base/alloc.h"
+#include "shared/base/backoff.h"
 #include "shared/base/clock.h"
 #include "shared/base/ids.h"
 #include "shared/log/log.h"
@@ -25,6 +26,8 @@ struct creation {
     int64_t until_ms; /* monotonic */
     char id[UUID_SIZE];
     char *uid; /* of the object that we wait for */
+    unsigned tries;
+    struct backoff retry; /* between tries, from the third on */
 
     /* What the wait found. */
     struct sandbox_view view;
@@ -34,6 +37,7 @@ struct creation {
     bool refused;                  /* the error has its code already */
 };
 
+enum { FIRST_RETRY_MS = 50, MAX_RETRY_MS = 2000 };
 enum { AGAIN = 1 }; /* a step's answer: the object of an earlier try has left, so there is room for ours */
 
 static int64_t ms_left(const struct creation *creation)
@@ -122,6 +126,14 @@ static int wait_until_usable(struct creation *creation, struct error *err)
     return orchestrator_error(err, creation->id);
 }
 
+static int still_leaving(const struct creation *creation, struct error *err)
+{
+    return refuse(err, CODE_POD_READY_TIMEOUT,
+                  "Sandbox was not ready within %" PRId64
+                  " s: the one of an earlier try of this request is still being deleted",
+                  creation->service->create_timeout_ms / 1000);
+}
+
 /* Ends at once when a rival try of this request was quicker, and there is a new one. */
 static int look_if_replaced(void *self, const orch_sandbox *sandbox, struct error *err)
 {
@@ -137,10 +149,7 @@ static int wait_until_gone(const struct creation *creation, struct error *err)
         err->code == ERR_NOT_FOUND)
         return AGAIN;
     if (err->code == ERR_TIMEOUT)
-        return refuse(err, CODE_POD_READY_TIMEOUT,
-                      "Sandbox was not ready within %" PRId64
-                      " s: the one of an earlier try of this request is still being deleted",
-                      creation->service->create_timeout_ms / 1000);
+        return still_leaving(creation, err);
     return orchestrator_error(err, creation->id);
 }
 
@@ -163,6 +172,8 @@ static int submit_error(const struct creation *creation, struct error *err)
     if (strcmp(err->reason, REQUEST_MISMATCH) == 0)
         return refuse(err, CODE_INVALID_PARAMETER,
                       "X-Request-ID was used by a different create; use a new one");
+    if (strcmp(err->reason, BEING_DELETED) != 0)
+        return orchestrator_error(err, creation->id);
     return wait_until_gone(creation, err);
 }
 
@@ -198,6 +209,30 @@ static int try_once(struct creation *creation, const struct submission *submissi
     if (creation->ours)
         abandon(creation);
     return -1;
+}
+
+/* What CreateSandbox and the watch say of an object that leaves may differ for a while: neither is asked in a hurry. */
+static int pause_before_retry(struct creation *creation, struct error *err)
+{
+    if (ms_left(creation) == 0)
+        return still_leaving(creation, err);
+    error_clear(err);
+    if (++creation->tries == 1)
+        return 0;
+    int64_t pause_ms = backoff_next_ms(&creation->retry), left_ms = ms_left(creation);
+    if (sandbox_follow_pause(creation->caller, pause_ms < left_ms ? pause_ms : left_ms, err) == 0)
+        return 0;
+    return err->code == ERR_TIMEOUT ? still_leaving(creation, err) : -1;
+}
+
+static int try_until_made(struct creation *creation, const struct submission *submission, struct error *err)
+{
+    int outcome;
+
+    while ((outcome = try_once(creation, submission, err)) == AGAIN)
+        if (pause_before_retry(creation, err) < 0)
+            return -1;
+    return outcome;
 }
 
 /* -- the whole ------------------------------------------------------------------------------------------------- */
@@ -236,7 +271,6 @@ static int create_from(struct creation *creation, const struct snapshot_restore 
     SCOPED_MANIFEST struct manifest manifest = {0};
     SCOPED_DOCKER_CONFIG struct docker_config auth = {0};
     SCOPED(string) char *auth_secret = NULL;
-    int outcome;
 
     name_it(creation);
     request_fingerprint(request, fingerprint);
@@ -255,9 +289,43 @@ static int create_from(struct creation *creation, const struct snapshot_restore 
                                           .auth = &auth,
                                           .request_id = creation->caller->request_id,
                                           .fingerprint = fingerprint};
-    while ((outcome = try_once(creation, &submission, err)) == AGAIN)
-        error_clear(err);
-    return outcome;
+    return try_until_made(creation, &submission, err);
+}
+
+/* The snapshot is no more, or of no use; an earlier try of this request may have been in time. */
+static int create_as_before(struct creation *creation, struct error *err)
+{
+    const struct error unusable = *err;
+    char fingerprint[FINGERPRINT_SIZE];
+
+    if (!creation->caller->request_id || (err->code != ERR_NOT_FOUND && err->code != ERR_PRECONDITION))
+        return -1;
+    error_clear(err);
+    name_it(creation);
+    request_fingerprint(creation->request, fingerprint);
+    const struct submission submission = {.id = creation->id,
+                                          .request = creation->request,
+                                          .request_id = creation->caller->request_id,
+                                          .fingerprint = fingerprint};
+    if (try_until_made(creation, &submission, err) == 0)
+        return 0;
+    if (err->code == ERR_NOT_FOUND)
+        *err = unusable;
+    return -1;
+}
+
+/* Finds what the sandbox is made from, and makes it. */
+static int create_settled(struct creation *creation, int64_t now_ms, struct error *err)
+{
+    const struct create_request *request = creation->request;
+    SCOPED_SNAPSHOT_RESTORE struct snapshot_restore restore = {0};
+
+    if (request->snapshot_id &&
+        snapshot_find_restore(creation->service, request->snapshot_id, &restore, err) < 0)
+        return create_as_before(creation, err);
+    if (create_request_check(request, &creation->service->check, now_ms, err) < 0)
+        return -1;
+    return create_from(creation, &restore, now_ms, err);
 }
 
 int sandbox_create(const struct sandbox_service *service, const struct create_request *request,
@@ -270,16 +338,12 @@ int sandbox_create(const struct sandbox_service *service, const struct create_re
                                 .request = request,
                                 .caller = caller,
                                 .until_ms = clock_monotonic_ms() + patience_ms,
+                                .retry = {.first_ms = FIRST_RETRY_MS, .max_ms = MAX_RETRY_MS},
                                 .last_state = STATE_PENDING};
-    SCOPED_SNAPSHOT_RESTORE struct snapshot_restore restore = {0};
 
     if (create_request_check_mode(request, err) < 0)
         return -1;
-    if (request->snapshot_id && snapshot_find_restore(service, request->snapshot_id, &restore, err) < 0)
-        return -1;
-    if (create_request_check(request, &service->check, now_ms, err) < 0)
-        return -1;
-    int created = create_from(&creation, &restore, now_ms, err);
+    int created = create_settled(&creation, now_ms, err);
     free(creation.uid);
     if (created < 0)
         return -1;

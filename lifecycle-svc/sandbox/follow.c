@@ -109,9 +109,9 @@ static int open_and_read(const struct sandbox_service *service, const char *name
     return outcome;
 }
 
-static void wait_before_reopening(struct follow *follow)
+static void wait_unless_gone(struct follow *follow, int64_t ms)
 {
-    int64_t until_ms = clock_monotonic_ms() + backoff_next_ms(&follow->backoff);
+    int64_t until_ms = clock_monotonic_ms() + ms;
 
     if (until_ms > follow->until_ms)
         until_ms = follow->until_ms;
@@ -136,7 +136,7 @@ static int follow_until(const struct sandbox_service *service, const char *name,
             return -1;
         if (check_caller(follow, err) < 0)
             return -1;
-        wait_before_reopening(follow);
+        wait_unless_gone(follow, backoff_next_ms(&follow->backoff));
     }
 }
 
@@ -149,6 +149,19 @@ int sandbox_follow(const struct sandbox_service *service, const char *name,
     follow_init(&follow, caller, timeout_ms);
     caller->on_gone(caller->door, note_gone, &follow);
     int outcome = follow_until(service, name, &follow, look, self, err);
+    caller->on_gone(caller->door, NULL, NULL);
+    follow_done(&follow);
+    return outcome;
+}
+
+int sandbox_follow_pause(const struct sandbox_caller *caller, int64_t pause_ms, struct error *err)
+{
+    struct follow follow;
+
+    follow_init(&follow, caller, FOLLOW_FOR_EVER);
+    caller->on_gone(caller->door, note_gone, &follow);
+    wait_unless_gone(&follow, pause_ms);
+    int outcome = check_caller(&follow, err);
     caller->on_gone(caller->door, NULL, NULL);
     follow_done(&follow);
     return outcome;

@@ -18,3 +18,6 @@ typedef int follow_fn(void *self, const orch_sandbox *sandbox, struct error *err
 int sandbox_follow(const struct sandbox_service *service, const char *name,
                    const struct sandbox_caller *caller, int64_t timeout_ms, follow_fn *look, void *self,
                    struct error *err);
+
+/* Waits so long and for nothing. ERR_TIMEOUT: the caller's own deadline passed first; ERR_CANCELLED: the caller left. */
+int sandbox_follow_pause(const struct sandbox_caller *caller, int64_t pause_ms, struct error *err);

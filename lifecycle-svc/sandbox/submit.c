@@ -61,6 +61,17 @@ static void add_claims(orch_create *create, const struct json_list *volumes)
             create->claims[create->n_claims++] = new_claim(&items[i].claim);
 }
 
+static void add_object(orch_create *create, const struct submission *submission)
+{
+    const struct manifest *manifest = submission->manifest;
+
+    create->expire_time_unix_ms = manifest->expire_time_unix_ms;
+    create->template_json = manifest->template_json;
+    add_labels(create, &manifest->labels);
+    add_annotations(create, &manifest->annotations);
+    add_claims(create, &submission->request->volumes);
+}
+
 /* The texts are the submission's; only the lists are ours. */
 static void create_message_done(orch_create *create)
 {
@@ -82,8 +93,7 @@ int submit_sandbox(const struct sandbox_service *service, const struct submissio
     const struct manifest *manifest = submission->manifest;
 
     create.name = (char *)submission->id;
-    create.expire_time_unix_ms = manifest->expire_time_unix_ms;
-    create.template_json = manifest->template_json;
+    create.existing_only = !manifest;
     if (submission->auth_secret) {
         create.image_auth_secret = (char *)submission->auth_secret;
         create.image_auth_docker_config = (ProtobufCBinaryData){.data = (uint8_t *)submission->auth->bytes,
@@ -93,9 +103,8 @@ int submit_sandbox(const struct sandbox_service *service, const struct submissio
         create.request_id = (char *)submission->request_id;
         create.request_fingerprint = (char *)submission->fingerprint;
     }
-    add_labels(&create, &manifest->labels);
-    add_annotations(&create, &manifest->annotations);
-    add_claims(&create, &submission->request->volumes);
+    if (manifest)
+        add_object(&create, submission);
     int sent =
         rpc_unary(service->orchestrator, ORCHESTRATOR, "CreateSandbox", &create.base, ret_sandbox, NULL, err);
     create_message_done(&create);

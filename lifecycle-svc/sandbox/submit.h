@@ -8,8 +8,8 @@
 struct submission {
     const char *id;
     const struct create_request *request;
-    const struct manifest *manifest;
-    const char *auth_secret; /* NULL: the image needs no credentials */
+    const struct manifest *manifest; /* NULL: only the object that an equal request made before is wanted */
+    const char *auth_secret;         /* NULL: the image needs no credentials */
     const struct docker_config *auth;
     const char *request_id; /* NULL: not to be repeated; then there is no fingerprint either */
     const char *fingerprint;
@@ -17,9 +17,10 @@ struct submission {
 
 /* *ret_sandbox is the caller's: the new object, or, with a request id, the one that an equal request made before
  * (ret_sandbox->existed).
- * No contract code yet. ERR_EXISTS: the name is taken; reason REQUEST_MISMATCH: by another request with this id; else by
- * one of the same request that is being deleted. */
+ * No contract code yet. ERR_NOT_FOUND: there is no earlier object. ERR_EXISTS: the name is taken; reason REQUEST_MISMATCH: by another request with this id; reason
+ * BEING_DELETED: by the same request's, which is on its way out. */
 int submit_sandbox(const struct sandbox_service *service, const struct submission *submission,
                    orch_sandbox **ret_sandbox, struct error *err);
 
 #define REQUEST_MISMATCH "RequestMismatch"
+#define BEING_DELETED    "BeingDeleted"

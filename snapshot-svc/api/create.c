@@ -211,20 +211,48 @@ static void wipe_credentials(const create_request *request)
         explicit_bzero(request->image_auth_docker_config.data, request->image_auth_docker_config.len);
 }
 
+/* What this very request made before. */
+static int find_existing(struct orchestrator_service *self, const create_request *request,
+                         json_t **ret_sandbox, struct error *err)
+{
+    SCOPED(json) json_t *existing = NULL;
+
+    if (!is_repeatable(request))
+        return error_set(err, ERR_INVALID, "existing_only: want a request_id beside it");
+    if (find_sandbox_fresh(self, request->name, &existing, err) < 0 ||
+        judge_existing(request, existing, err) < 0)
+        return -1;
+    *ret_sandbox = TAKE(existing);
+    return 0;
+}
+
+static int find_or_create(struct orchestrator_service *self, const create_request *request,
+                          json_t **ret_sandbox, bool *ret_existed, struct error *err)
+{
+    SCOPED(json) json_t *object = NULL;
+
+    if (check_request(request, err) < 0)
+        return -1;
+    if (request->existing_only) {
+        *ret_existed = true;
+        return find_existing(self, request, ret_sandbox, err);
+    }
+    if (object_of(request, &object, err) < 0)
+        return -1;
+    return create_with_needs(self, request, object, ret_sandbox, ret_existed, err);
+}
+
 int handle_create(struct rpc_call *call, const void *request_, void *response_, struct error *err)
 {
     const create_request *request = request_;
     struct orchestrator_service *self = rpc_self(call);
     const struct message_memory memory = {.call = call};
     sandbox_message *response = response_;
-    SCOPED(json) json_t *object = NULL;
     SCOPED(json) json_t *sandbox = NULL;
     struct error ignored = {0};
     bool existed = false;
 
-    int made = check_request(request, err) < 0 || object_of(request, &object, err) < 0
-                   ? -1
-                   : create_with_needs(self, request, object, &sandbox, &existed, err);
+    int made = find_or_create(self, request, &sandbox, &existed, err);
     wipe_credentials(request);
     if (made < 0)
         return -1;

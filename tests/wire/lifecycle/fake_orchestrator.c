@@ -54,7 +54,7 @@ struct fake_orchestrator {
     create_request *created;              /* the last one of these */
     create_request *creates[MAX_CREATED]; /* copies */
     unsigned create_count;
-    bool deletes_slowly;
+    bool deletes_slowly, claims_deletion;
     char *texts[MAX_TEXTS]; /* what requests left in sandboxes */
     unsigned text_count;
     char *request_id;
@@ -242,7 +242,7 @@ void fake_clear(struct fake_orchestrator *fake)
     free(fake->request_id);
     fake->request_id = NULL;
     fake->created = NULL;
-    fake->deletes_slowly = false;
+    fake->deletes_slowly = fake->claims_deletion = false;
     fake->sent = 0;
     tell_all(fake);
     unlock(fake);
@@ -268,6 +268,13 @@ void fake_deletes_slowly(struct fake_orchestrator *fake)
 {
     lock(fake);
     fake->deletes_slowly = true;
+    unlock(fake);
+}
+
+void fake_claims_deletion(struct fake_orchestrator *fake)
+{
+    lock(fake);
+    fake->claims_deletion = true;
     unlock(fake);
 }
 
@@ -468,15 +475,15 @@ static void note_request_id(struct fake_orchestrator *fake, const char *request_
     fake->request_id = xstrdup(request_id);
 }
 
-static int judge_existing(const struct fake_sandbox *existing, const create_request *request,
-                          struct error *err)
+static int judge_existing(const struct fake_orchestrator *fake, const struct fake_sandbox *existing,
+                          const create_request *request, struct error *err)
 {
     (void)error_set(err, ERR_EXISTS, "batchsandboxes \"%s\" already exists", request->name);
     if (!*request->request_id)
         return -1;
     if (!existing->fingerprint || strcmp(existing->fingerprint, request->request_fingerprint) != 0)
         return error_reason(err, "RequestMismatch");
-    if (existing->deleting)
+    if (existing->deleting || fake->claims_deletion)
         return error_reason(err, "BeingDeleted");
     error_clear(err);
     return 0;
@@ -509,7 +516,9 @@ static int create(struct rpc_call *call, const void *request, void *response, st
         note_request_id(fake, in->request_id);
         out->existed = sandbox != NULL;
         if (sandbox)
-            outcome = judge_existing(sandbox, in, err);
+            outcome = judge_existing(fake, sandbox, in, err);
+        else if (in->existing_only)
+            outcome = not_found(in->name, err);
         else
             sandbox = make(fake, in);
         if (outcome == 0)

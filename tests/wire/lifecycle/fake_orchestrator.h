@@ -51,6 +51,9 @@ void fake_on_create(struct fake_orchestrator *fake, const struct fake_sandbox *a
 /* The next PauseSandbox or ResumeSandbox fails so; ERR_NONE: they succeed. Borrowed. */
 void fake_on_pause(struct fake_orchestrator *fake, enum error_code code, const char *text);
 
+/* From now on CreateSandbox says of every sandbox that is there that it is being deleted, and watches do not. */
+void fake_claims_deletion(struct fake_orchestrator *fake);
+
 /* From now on a deleted sandbox stays, being deleted, until fake_remove. */
 void fake_deletes_slowly(struct fake_orchestrator *fake);
 

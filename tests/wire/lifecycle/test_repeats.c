@@ -201,6 +201,26 @@ static void a_try_beside_an_abandoned_one_makes_the_sandbox_anew(void **state)
     reply_done(&second.reply);
 }
 
+/* snapshot-svc reads the object fresh, its watches tell of a cache that may be late. */
+static void a_create_whose_sandbox_leaves_for_one_and_stays_for_another_asks_seldom(void **state)
+{
+    enum { MOST_CALLS = 20 }; /* three seconds, first 50 ms apart, then twice as long each time */
+    static const char *const flags[] = {"--sandbox-create-timeout=3s", NULL};
+    SCOPED(string) char *call = xasprintf("CreateSandbox %s", ID_OF_R1);
+    struct stand stand;
+
+    (void)state; /* it wants a shorter patience than the others */
+    stand_start(&stand, flags);
+    SCOPED_REPLY struct reply first = create(&stand, "r-1", body);
+    fake_claims_deletion(stand.fake);
+    SCOPED_REPLY struct reply second = create(&stand, "r-1", body);
+    unsigned calls = fake_calls(stand.fake, call);
+    stand_stop(&stand);
+    assert_int_equal(first.http.status, 202);
+    assert_reply(&second, 504, "KUBERNETES::POD_READY_TIMEOUT", "still being deleted");
+    assert_in_range(calls, 3, MOST_CALLS);
+}
+
 static void pauses_and_resumes_carry_their_ids_on(void **state)
 {
     static const char *const headers[] = {"OPEN-SANDBOX-API-KEY: " STAND_KEY, "X-Request-ID: p-1", NULL};
@@ -215,6 +235,50 @@ static void pauses_and_resumes_carry_their_ids_on(void **state)
     assert_int_equal(resumed.http.status, 202);
     assert_string_equal(named, "p-1");
     assert_string_equal(nameless, ""); /* what the server made up is no promise to anybody */
+}
+
+#define FROM_SNAPSHOT "{\"snapshotId\":\"snap-1\",\"resourceLimits\":{}}"
+
+static struct fake_snapshot a_snapshot(const char *phase)
+{
+    return (struct fake_snapshot){.id = "snap-1",
+                                  .phase = phase,
+                                  .restore_image = "reg/snap:1@sha256:abc",
+                                  .pull_secret = "",
+                                  .containers = 1};
+}
+
+static void a_repeat_answers_though_the_snapshot_is_no_more(void **state)
+{
+    struct stand *stand = *state;
+    const struct fake_snapshot ready = a_snapshot("Succeed");
+    static const char *const headers[] = {"OPEN-SANDBOX-API-KEY: " STAND_KEY, NULL};
+
+    fake_put_snapshot(stand->fake, &ready);
+    SCOPED_REPLY struct reply first = create(stand, "r-1", FROM_SNAPSHOT);
+    SCOPED_REPLY
+    struct reply deleted = ask_with(stand, "DELETE", "/v1/snapshots/snap-1", NULL, headers);
+    SCOPED_REPLY struct reply second = create(stand, "r-1", FROM_SNAPSHOT);
+    SCOPED_REPLY struct reply other = create(stand, "r-2", FROM_SNAPSHOT);
+    assert_int_equal(first.http.status, 202);
+    assert_int_equal(deleted.http.status, 204);
+    assert_int_equal(second.http.status, 202);
+    assert_string_equal(text_at(&second, "id"), text_at(&first, "id"));
+    assert_reply(&other, 404, "SNAPSHOT::NOT_FOUND", "snap-1");
+}
+
+static void a_repeat_answers_though_the_snapshot_is_of_no_use_any_more(void **state)
+{
+    struct stand *stand = *state;
+    const struct fake_snapshot ready = a_snapshot("Succeed"), failed = a_snapshot("Failed");
+
+    fake_put_snapshot(stand->fake, &ready);
+    SCOPED_REPLY struct reply first = create(stand, "r-1", FROM_SNAPSHOT);
+    fake_put_snapshot(stand->fake, &failed);
+    SCOPED_REPLY struct reply second = create(stand, "r-1", FROM_SNAPSHOT);
+    SCOPED_REPLY struct reply other = create(stand, "r-2", FROM_SNAPSHOT);
+    assert_string_equal(text_at(&second, "id"), text_at(&first, "id"));
+    assert_reply(&other, 409, "SNAPSHOT::NOT_READY", "snap-1");
 }
 
 DEFINE_FREEP(channel, struct rpc_channel, rpc_channel_free)
@@ -263,6 +327,9 @@ int main(void)
         WITH_STAND(a_sandbox_that_was_paused_since_is_the_answer_too),
         WITH_STAND(a_try_after_an_abandoned_one_waits_until_it_is_gone),
         WITH_STAND(a_try_beside_an_abandoned_one_makes_the_sandbox_anew),
+        WITH_STAND(a_repeat_answers_though_the_snapshot_is_no_more),
+        WITH_STAND(a_repeat_answers_though_the_snapshot_is_of_no_use_any_more),
+        cmocka_unit_test(a_create_whose_sandbox_leaves_for_one_and_stays_for_another_asks_seldom),
         WITH_STAND(pauses_and_resumes_carry_their_ids_on),
         WITH_STAND(grpc_repeats_by_request_id),
     };

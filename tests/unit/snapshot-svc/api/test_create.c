@@ -115,6 +115,22 @@ static void the_same_request_again_is_answered_with_the_sandbox_that_is_there(vo
     assert_string_equal(again->resource_version, first->resource_version);
 }
 
+static void who_wants_only_an_earlier_one_gets_that_or_nothing(void **state)
+{
+    create_request request = a_repeatable_request(), only = a_repeatable_request();
+
+    only.existing_only = true;
+    only.template_json = "";
+    refused(*state, only, ERR_NOT_FOUND, "SandboxNotFound");
+    assert_null(stage_get(*state, KIND_BATCH_SANDBOX, "web"));
+    made(*state, request, false);
+    made(*state, only, true);
+    only.request_fingerprint = ANOTHER;
+    refused(*state, only, ERR_EXISTS, "RequestMismatch");
+    only.request_id = "";
+    refused(*state, only, ERR_INVALID, "");
+}
+
 static void another_request_with_its_id_is_told_so(void **state)
 {
     create_request another = a_repeatable_request();
@@ -571,6 +587,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_setup, api_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_same_request_again_is_answered_with_the_sandbox_that_is_there),
+        TEST(who_wants_only_an_earlier_one_gets_that_or_nothing),
         TEST(another_request_with_its_id_is_told_so),
         TEST(a_name_that_a_request_without_an_id_has_taken_is_no_repeat),
         TEST(a_sandbox_that_is_being_deleted_is_no_answer),
