@@ -10,10 +10,11 @@
 #   STASIS_API_KEY           a key of both; not given: none is asked for
 #   STASIS_IMAGE             an image with busybox that the service can pull
 #   STASIS_CA                the certificates that sign the doors' own (PEM file); not given: the gRPC door is plaintext
+#   STASIS_GRPC_SERVER_NAME  the name in the gRPC door's certificate; not given: the host of its address
 # Prints CMocka's words; exit 0 only if nothing failed.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-case "${1:-}" in -h | --help | '') sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
+case "${1:-}" in -h | --help | '') sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
 bin=$1
 shift
 # shellcheck source=clients.sh

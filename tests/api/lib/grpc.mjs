@@ -10,8 +10,9 @@ const api = grpc.loadPackageDefinition(definitions)
 
 export const { status } = grpc
 const credentials = service.ca ? grpc.credentials.createSsl(service.ca) : grpc.credentials.createInsecure()
-export const lifecycle = new api.opensandbox.lifecycle.v1.Lifecycle(service.grpcAddress, credentials)
-const prober = new api.grpc.health.v1.Health(service.grpcAddress, credentials)
+const options = service.grpcServerName ? { 'grpc.ssl_target_name_override': service.grpcServerName } : {}
+export const lifecycle = new api.opensandbox.lifecycle.v1.Lifecycle(service.grpcAddress, credentials, options)
+const prober = new api.grpc.health.v1.Health(service.grpcAddress, credentials, options)
 
 export function close() {
     lifecycle.close()

@@ -9,6 +9,7 @@ const { env } = process
 export const service = {
     url: new URL(env.STASIS_API_URL),
     grpcAddress: env.STASIS_GRPC_ADDRESS,
+    grpcServerName: env.STASIS_GRPC_SERVER_NAME,
     key: env.STASIS_API_KEY ?? '',
     ca: env.STASIS_CA ? readFileSync(env.STASIS_CA) : null,
     image: env.STASIS_IMAGE,

@@ -135,6 +135,13 @@ pods_of() # SANDBOX
 
 snapshot_of() { kubectl -n "$NS" get sbxsnap "$1-pause" -o jsonpath="$2"; } # SANDBOX JSONPATH
 
+# ---- the public doors: REST on port 8080, gRPC with TLS on 8090 ----
+
+SERVICE_NAME=stasis-lifecycle-svc.$SYSTEM.svc
+service_address() { kubectl -n "$SYSTEM" get service stasis-lifecycle-svc -o jsonpath='{.spec.clusterIP}'; }
+service_ca() { kubectl -n "$SYSTEM" get secret stasis-lifecycle-svc-tls -o jsonpath='{.data.ca\.crt}' | base64 -d; }
+api_key() { kubectl -n "$SYSTEM" get secret stasis-api-key -o jsonpath='{.data.api-key}' | base64 -d; }
+
 # ---- nodes ----
 
 in_node() { "$LOCAL_KUBERNETES/in-node" "$@"; }      # NODE COMMAND...

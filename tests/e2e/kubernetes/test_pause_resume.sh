@@ -222,8 +222,6 @@ an_expired_sandbox_goes_with_its_pods()
 
 # ---- the public doors ----
 
-service_address() { kubectl -n "$SYSTEM" get service stasis-lifecycle-svc -o jsonpath='{.spec.clusterIP}'; }
-api_key() { kubectl -n "$SYSTEM" get secret stasis-api-key -o jsonpath='{.data.api-key}' | base64 -d; }
 api_key_header() { printf 'OPEN-SANDBOX-API-KEY: %s\n' "$(api_key)"; }
 rest() # METHOD PATH [BODY]: sets STATUS, BODY
 {
@@ -271,9 +269,9 @@ grpc_pauses_and_resumes()
 }
 stasis()
 {
-    kubectl -n "$SYSTEM" get secret stasis-lifecycle-svc-tls -o jsonpath='{.data.ca\.crt}' | base64 -d >"$E2E_DIR/ca.crt"
+    service_ca >"$E2E_DIR/ca.crt"
     OPEN_SANDBOX_API_KEY=$(api_key) "$STASISCTL" --address "$(service_address):8090" \
-        --ca-file "$E2E_DIR/ca.crt" --tls-server-name "stasis-lifecycle-svc.$SYSTEM.svc" "$@"
+        --ca-file "$E2E_DIR/ca.crt" --tls-server-name "$SERVICE_NAME" "$@"
 }
 
 scale_snapshot_svc() { kubectl -n "$SYSTEM" scale deployment/stasis-snapshot-svc --replicas="$1" >/dev/null; }
