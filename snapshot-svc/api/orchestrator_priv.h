@@ -12,7 +12,8 @@ enum { WRITE_LOCKS = 64, REQUEST_ID_MAX_BYTES = 1024 };
 struct orchestrator_service {
     /* Set by orchestrator_service_new, then read by anyone. */
     const struct service *service;
-    struct watchers *watchers; /* locks for itself */
+    struct watchers *watchers,
+        *snapshot_watchers; /* of sandboxes, of public snapshots; they lock for themselves */
 
     /* Held from the look at a sandbox to what is written into it; the name decides which. */
     pthread_mutex_t write_locks[WRITE_LOCKS];
@@ -30,6 +31,17 @@ int find_sandbox_fresh(struct orchestrator_service *self, const char *name, json
 /* The object <sandbox>-pause, or NULL. */
 struct object *find_snapshot(struct orchestrator_service *self, const char *sandbox);
 int sandbox_not_found(struct error *err, const char *name);
+
+/* ---- snapshots.c: public snapshots ---- */
+
+/* From the cache, and where it knows nothing, from the cluster. *ret_snapshot is the caller's.
+ * ERR_NOT_FOUND, reason SnapshotNotFound: also for one that is not public. */
+int find_public_snapshot(struct orchestrator_service *self, const char *id, json_t **ret_snapshot,
+                         struct error *err);
+int snapshot_not_found(struct error *err, const char *id);
+/* What callers read of it, as a message of its own (protobuf_c_message_free_unpacked). */
+int public_snapshot_message_new(struct orchestrator_service *self, const json_t *snapshot,
+                                Opensandbox__Orchestrator__V1__Snapshot **ret_message, struct error *err);
 
 /* ---- write.c: a decision on a fresh read, and the write that must not miss anything in between ---- */
 
@@ -55,7 +67,7 @@ rpc_unary_fn handle_list;                 /* list.c */
 rpc_unary_fn handle_pause, handle_resume; /* intents.c */
 rpc_unary_fn handle_renew, handle_label;  /* edits.c */
 rpc_unary_fn handle_create_snapshot, handle_get_snapshot, handle_list_snapshots,
-    handle_delete_snapshot;             /* snapshots.c */
-rpc_unary_fn handle_describe;           /* describe.c */
-rpc_stream_fn handle_watch;             /* watch.c */
-rpc_stream_fn handle_exec, handle_logs; /* attach.c */
+    handle_delete_snapshot;                        /* snapshots.c */
+rpc_unary_fn handle_describe;                      /* describe.c */
+rpc_stream_fn handle_watch, handle_watch_snapshot; /* watch.c */
+rpc_stream_fn handle_exec, handle_logs;            /* attach.c */

@@ -21,10 +21,12 @@ static void sandbox_updated(void *self, struct object *old, struct object *sandb
 
 static void snapshot_changed(void *self, struct object *snapshot)
 {
+    struct orchestrator_service *service = self;
     const char *sandbox = json_path_string(snapshot->json, "spec.sandboxName");
 
+    watchers_tell(service->snapshot_watchers, snapshot->ns, snapshot->name);
     if (sandbox)
-        watchers_tell(((struct orchestrator_service *)self)->watchers, snapshot->ns, sandbox);
+        watchers_tell(service->watchers, snapshot->ns, sandbox);
 }
 
 static void snapshot_updated(void *self, struct object *old, struct object *snapshot)
@@ -50,6 +52,7 @@ static const struct rpc_method methods[] = {
     {.name = "GetSnapshot", .unary = handle_get_snapshot},
     {.name = "ListSnapshots", .unary = handle_list_snapshots},
     {.name = "DeleteSnapshot", .unary = handle_delete_snapshot},
+    {.name = "WatchSnapshot", .stream = handle_watch_snapshot, .endless = true},
     {.name = "DescribeSandbox", .unary = handle_describe},
     {.name = "Exec", .stream = handle_exec},
     {.name = "Logs", .stream = handle_logs, .endless = true},
@@ -62,6 +65,7 @@ struct orchestrator_service *orchestrator_service_new(const struct service *serv
 
     self->service = service;
     self->watchers = watchers_new();
+    self->snapshot_watchers = watchers_new();
     for (int i = 0; i < WRITE_LOCKS; i++)
         pthread_mutex_init(&self->write_locks[i], NULL);
     informer_subscribe(
@@ -86,6 +90,7 @@ void orchestrator_service_free(struct orchestrator_service *service)
     if (!service)
         return;
     watchers_free(service->watchers);
+    watchers_free(service->snapshot_watchers);
     for (int i = 0; i < WRITE_LOCKS; i++)
         pthread_mutex_destroy(&service->write_locks[i]);
     free(service);

@@ -41,7 +41,7 @@ int handle_get(struct rpc_call *call, const void *request_, void *response, stru
 
 /* What was deleted was read past the cache; the cache still has it as it was. A caller that reads next must not find it
  * alive, so its stream is waited for: a moment, as the delete holds in any case. */
-static void await_in_cache(struct orchestrator_service *self, struct sandbox_watcher *watcher, const char *ns,
+static void await_in_cache(struct orchestrator_service *self, struct object_watcher *watcher, const char *ns,
                            const char *name, const char *uid)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + CACHE_PATIENCE_MS;
@@ -52,7 +52,7 @@ static void await_in_cache(struct orchestrator_service *self, struct sandbox_wat
         struct object *cached = informer_get(self->service->informers[KIND_BATCH_SANDBOX], ns, name);
         alive =
             cached && strcmp(cached->uid, uid) == 0 && !json_path(cached->json, "metadata.deletionTimestamp");
-    } while (alive && sandbox_watcher_wait_until(watcher, deadline_ms));
+    } while (alive && object_watcher_wait_until(watcher, deadline_ms));
 }
 
 int handle_delete(struct rpc_call *call, const void *request_, void *response, struct error *err)
@@ -67,7 +67,7 @@ int handle_delete(struct rpc_call *call, const void *request_, void *response, s
         return -1;
     const char *name = json_path_string(sandbox, "metadata.name"),
                *uid = json_path_string(sandbox, "metadata.uid");
-    SCOPED(sandbox_watcher) struct sandbox_watcher *watcher = sandbox_watcher_new(self->watchers, ns, name);
+    SCOPED(object_watcher) struct object_watcher *watcher = object_watcher_new(self->watchers, ns, name);
     if (cluster_remove(self->service->cluster, KIND_BATCH_SANDBOX, ns, name, uid, 0, err) == 0) {
         await_in_cache(self, watcher, ns, name, uid);
         return 0;

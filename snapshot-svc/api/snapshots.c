@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/base/alloc.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
 #include "snapshot-svc/api/orchestrator_priv.h"
@@ -19,7 +20,7 @@ typedef Opensandbox__Orchestrator__V1__DeleteSnapshotRequest delete_request;
 
 /* ---- which object? ---- */
 
-static int snapshot_not_found(struct error *err, const char *id)
+int snapshot_not_found(struct error *err, const char *id)
 {
     (void)error_set(err, ERR_NOT_FOUND, "there is no snapshot %.253s", id);
     return error_reason(err, "SnapshotNotFound");
@@ -49,8 +50,8 @@ static int find_public_fresh(struct orchestrator_service *self, const char *id, 
 }
 
 /* From the cache; where it knows nothing, another replica may just have made it. */
-static int find_public(struct orchestrator_service *self, const char *id, json_t **ret_snapshot,
-                       struct error *err)
+int find_public_snapshot(struct orchestrator_service *self, const char *id, json_t **ret_snapshot,
+                         struct error *err)
 {
     SCOPED(string) char *name = name_public_snapshot(id);
     SCOPED(object)
@@ -67,17 +68,36 @@ static int find_public(struct orchestrator_service *self, const char *id, json_t
 
 /* ---- the message ---- */
 
-static int fill(struct orchestrator_service *self, struct rpc_call *call, const json_t *json,
-                snapshot_message *out, struct error *err)
+static int fill_in(struct orchestrator_service *self, const struct message_memory *memory, const json_t *json,
+                   snapshot_message *out, struct error *err)
 {
-    const struct message_memory memory = {.call = call};
     SCOPED_SANDBOXSNAPSHOT struct sandboxsnapshot snapshot = {0};
 
     if (sandboxsnapshot_read(json, &snapshot, err) < 0)
         return error_wrap(err, "SandboxSnapshot %s", json_path_string(json, "metadata.name"));
-    snapshot_message_fill(&memory, &snapshot, out);
+    snapshot_message_fill(memory, &snapshot, out);
     if (*out->restore_image)
-        out->pull_secret = rpc_strdup(call, self->service->resume_pull_secret);
+        out->pull_secret = message_text(memory, self->service->resume_pull_secret);
+    return 0;
+}
+
+static int fill(struct orchestrator_service *self, struct rpc_call *call, const json_t *json,
+                snapshot_message *out, struct error *err)
+{
+    const struct message_memory memory = {.call = call};
+    return fill_in(self, &memory, json, out, err);
+}
+
+int public_snapshot_message_new(struct orchestrator_service *self, const json_t *json,
+                                snapshot_message **ret_message, struct error *err)
+{
+    const struct message_memory memory = {.call = NULL};
+    SCOPED(snapshot_message) snapshot_message *message = xcalloc(1, sizeof(*message));
+
+    opensandbox__orchestrator__v1__snapshot__init(message);
+    if (fill_in(self, &memory, json, message, err) < 0)
+        return -1;
+    *ret_message = TAKE(message);
     return 0;
 }
 
@@ -248,7 +268,7 @@ int handle_get_snapshot(struct rpc_call *call, const void *request_, void *respo
     struct orchestrator_service *self = rpc_self(call);
     SCOPED(json) json_t *snapshot = NULL;
 
-    if (find_public(self, request->id, &snapshot, err) < 0)
+    if (find_public_snapshot(self, request->id, &snapshot, err) < 0)
         return -1;
     return fill(self, call, snapshot, response, err);
 }

@@ -8,17 +8,17 @@
 #include "shared/base/alloc.h"
 #include "shared/base/cond.h"
 
-struct sandbox_watcher {
+struct object_watcher {
     struct watchers *watchers;
-    char *ns, *sandbox;
+    char *ns, *name;
     bool changed, cancelled;
     pthread_cond_t wake;
-    LIST_ENTRY(sandbox_watcher) link;
+    LIST_ENTRY(object_watcher) link;
 };
 
 struct watchers {
     pthread_mutex_t lock; /* guards everything here and in the watchers */
-    LIST_HEAD(, sandbox_watcher) all;
+    LIST_HEAD(, object_watcher) all;
 };
 
 struct watchers *watchers_new(void)
@@ -38,26 +38,26 @@ void watchers_free(struct watchers *watchers)
     free(watchers);
 }
 
-void watchers_tell(struct watchers *watchers, const char *ns, const char *sandbox)
+void watchers_tell(struct watchers *watchers, const char *ns, const char *name)
 {
-    struct sandbox_watcher *watcher;
+    struct object_watcher *watcher;
 
     pthread_mutex_lock(&watchers->lock);
     LIST_FOREACH(watcher, &watchers->all, link)
-    if (strcmp(watcher->sandbox, sandbox) == 0 && strcmp(watcher->ns, ns) == 0) {
+    if (strcmp(watcher->name, name) == 0 && strcmp(watcher->ns, ns) == 0) {
         watcher->changed = true;
         pthread_cond_signal(&watcher->wake);
     }
     pthread_mutex_unlock(&watchers->lock);
 }
 
-struct sandbox_watcher *sandbox_watcher_new(struct watchers *watchers, const char *ns, const char *sandbox)
+struct object_watcher *object_watcher_new(struct watchers *watchers, const char *ns, const char *name)
 {
-    struct sandbox_watcher *watcher = xcalloc(1, sizeof(*watcher));
+    struct object_watcher *watcher = xcalloc(1, sizeof(*watcher));
 
     watcher->watchers = watchers;
     watcher->ns = xstrdup(ns);
-    watcher->sandbox = xstrdup(sandbox);
+    watcher->name = xstrdup(name);
     cond_init(&watcher->wake);
     pthread_mutex_lock(&watchers->lock);
     LIST_INSERT_HEAD(&watchers->all, watcher, link);
@@ -65,7 +65,7 @@ struct sandbox_watcher *sandbox_watcher_new(struct watchers *watchers, const cha
     return watcher;
 }
 
-void sandbox_watcher_free(struct sandbox_watcher *watcher)
+void object_watcher_free(struct object_watcher *watcher)
 {
     if (!watcher)
         return;
@@ -74,11 +74,11 @@ void sandbox_watcher_free(struct sandbox_watcher *watcher)
     pthread_mutex_unlock(&watcher->watchers->lock);
     pthread_cond_destroy(&watcher->wake);
     free(watcher->ns);
-    free(watcher->sandbox);
+    free(watcher->name);
     free(watcher);
 }
 
-bool sandbox_watcher_wait_until(struct sandbox_watcher *watcher, int64_t deadline_ms)
+bool object_watcher_wait_until(struct object_watcher *watcher, int64_t deadline_ms)
 {
     bool in_time = true;
 
@@ -91,7 +91,7 @@ bool sandbox_watcher_wait_until(struct sandbox_watcher *watcher, int64_t deadlin
     return go_on;
 }
 
-bool sandbox_watcher_wait(struct sandbox_watcher *watcher)
+bool object_watcher_wait(struct object_watcher *watcher)
 {
     pthread_mutex_lock(&watcher->watchers->lock);
     while (!watcher->changed && !watcher->cancelled)
@@ -102,9 +102,9 @@ bool sandbox_watcher_wait(struct sandbox_watcher *watcher)
     return go_on;
 }
 
-void sandbox_watcher_cancel(void *arg)
+void object_watcher_cancel(void *arg)
 {
-    struct sandbox_watcher *watcher = arg;
+    struct object_watcher *watcher = arg;
 
     pthread_mutex_lock(&watcher->watchers->lock);
     watcher->cancelled = true;

@@ -427,6 +427,78 @@ static void what_somebody_else_deletes_while_it_is_made_may_be_deleted(void **st
     assert_ok(remove_snapshot(stage, ID_1, &err));
 }
 
+/* ---- watch ---- */
+
+DEFINE_FREEP(stream, struct rpc_stream, rpc_stream_free)
+
+static struct rpc_stream *watch(struct stage *stage, const char *id)
+{
+    Opensandbox__Orchestrator__V1__GetSnapshotRequest request =
+        OPENSANDBOX__ORCHESTRATOR__V1__GET_SNAPSHOT_REQUEST__INIT;
+    const struct rpc_call_options options = {.timeout_ms = 20000};
+    struct rpc_stream *stream;
+    struct error err = {0};
+
+    request.id = (char *)id;
+    assert_ok(rpc_stream_open(stage->channel, ORCHESTRATOR, "WatchSnapshot", &request.base, &stream, &options,
+                              &err));
+    return stream;
+}
+
+static void next_is_in(struct rpc_stream *stream, const char *id, const char *phase)
+{
+    SCOPED(snapshot) snapshot_message *snapshot = NULL;
+    struct error err = {0};
+
+    if (rpc_stream_next(stream, &snapshot, &err) != 1)
+        fail_msg("the watch ended: %s", err.text);
+    assert_string_equal(snapshot->id, id);
+    assert_string_equal(snapshot->phase, phase);
+}
+
+static void ends_with_not_found(struct rpc_stream *stream)
+{
+    snapshot_message *snapshot;
+    struct error err = {0};
+
+    assert_int_equal(rpc_stream_next(stream, &snapshot, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_string_equal(err.reason, "SnapshotNotFound");
+}
+
+static void a_watch_tells_each_change_and_ends_when_the_snapshot_is_gone(void **state)
+{
+    struct stage *stage = *state;
+    struct error err = {0};
+
+    api_give_sandbox(stage, "web", running);
+    create_snapshot(stage, ID_1, "web", "");
+    create_snapshot(stage, ID_2, "web", "");
+    SCOPED(stream) struct rpc_stream *stream = watch(stage, ID_1);
+    next_is_in(stream, ID_1, "");
+    set_status(stage, NAME_2, "{'phase': 'Pending'}"); /* another one's change is no event */
+    set_status(stage, NAME_1, "{'phase': 'Committing'}");
+    next_is_in(stream, ID_1, "Committing");
+    set_status(stage, NAME_1, "{'phase': 'Failed'}");
+    next_is_in(stream, ID_1, "Failed");
+    assert_ok(remove_snapshot(stage, ID_1, &err));
+    next_is_in(stream, ID_1, "Failed"); /* being deleted */
+    finish_deletion(stage, NAME_1);
+    ends_with_not_found(stream);
+}
+
+static void a_watch_of_what_is_no_public_snapshot_is_not_found(void **state)
+{
+    struct stage *stage = *state;
+
+    api_give_sandbox(stage, "web", running);
+    give_pause_snapshot(stage, "web", "{'phase': 'Succeed'}");
+    SCOPED(stream) struct rpc_stream *unknown = watch(stage, ID_1);
+    SCOPED(stream) struct rpc_stream *internal = watch(stage, "web-pause");
+    ends_with_not_found(unknown);
+    ends_with_not_found(internal);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, api_setup, api_teardown)
 
 int main(void)
@@ -447,6 +519,8 @@ int main(void)
         TEST(what_is_being_made_is_not_deleted),
         TEST(what_somebody_else_deletes_while_it_is_made_may_be_deleted),
         TEST(what_is_made_is_deleted_and_may_be_asked_for_twice),
+        TEST(a_watch_tells_each_change_and_ends_when_the_snapshot_is_gone),
+        TEST(a_watch_of_what_is_no_public_snapshot_is_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
