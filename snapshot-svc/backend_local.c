@@ -9,7 +9,7 @@
 #include "snapshot-svc/node/node.h"
 
 struct backend {
-    char *volumes_dir;
+    char *volumes_dir, *claims_dir;
     struct node *node;
 };
 
@@ -48,7 +48,9 @@ static int local_open(const struct settings *settings, struct rpc_tls *tls, stru
 
     struct backend *backend = xcalloc(1, sizeof(*backend));
     backend->volumes_dir = xasprintf("%s/volumes", settings->state_dir);
-    const struct node_options options = {.volumes_dir = backend->volumes_dir};
+    backend->claims_dir = xasprintf("%s/claims", settings->state_dir);
+    const struct node_options options = {.volumes_dir = backend->volumes_dir,
+                                         .claims_dir = backend->claims_dir};
     backend->node = node_new(service, &options);
     *ret_backend = backend;
     return 0;
@@ -70,6 +72,7 @@ static void local_free(struct backend *backend)
 {
     node_free(backend->node);
     free(backend->volumes_dir);
+    free(backend->claims_dir);
     free(backend);
 }
 

@@ -134,7 +134,7 @@ static int fill_mount(const json_t *json, const char *what, const struct volumes
         return invalid_pod(err, "%s.mountPath: want an absolute path", what);
     out->host_path = xstrdup(volume->path);
     out->container_path = xstrdup(path);
-    out->read_only = json_is_true(json_object_get(json, "readOnly"));
+    out->read_only = volume->read_only || json_is_true(json_object_get(json, "readOnly"));
     return 0;
 }
 

@@ -107,6 +107,7 @@ struct node *node_new(const struct service *service, const struct node_options *
     *node =
         (struct node){.service = service,
                       .volumes_dir = xstrdup(options->volumes_dir),
+                      .claims_dir = xstrdup(options->claims_dir),
                       .worker_count = options->workers ? options->workers : WORKERS,
                       .retry_first_ms = options->retry_first_ms ? options->retry_first_ms : RETRY_FIRST_MS,
                       .retry_max_ms = options->retry_max_ms ? options->retry_max_ms : RETRY_MAX_MS,
@@ -177,5 +178,6 @@ void node_free(struct node *node)
     table_free(node->table);
     free(node->workers);
     free(node->volumes_dir);
+    free(node->claims_dir);
     free(node);
 }

@@ -9,7 +9,8 @@
 struct node;
 
 struct node_options {
-    const char *volumes_dir; /* of emptyDir volumes: <volumes_dir>/<pod uid>/<volume>; made when needed */
+    const char *volumes_dir; /* of emptyDir volumes, see volumes.h; made when needed */
+    const char *claims_dir;  /* of volumes by claim; same */
     unsigned workers;        /* 0: 16; each pod that starts or ends takes one */
     int64_t retry_first_ms;  /* of a pod that cannot be started; 0: 10000, as the kubelet */
     int64_t retry_max_ms;    /* 0: 300000 */

@@ -12,7 +12,7 @@
 struct node {
     /* Set by node_new, then read by anyone. */
     const struct service *service;
-    char *volumes_dir;
+    char *volumes_dir, *claims_dir;
     unsigned worker_count;
     int64_t retry_first_ms, retry_max_ms;
     struct table *table;     /* locks for itself, like the queue and the recorder */

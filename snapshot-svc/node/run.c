@@ -59,19 +59,39 @@ static void tell_ignored(struct node *node, const json_t *pod, const struct json
     node_post(node, pod, true, "TemplateMembersIgnored", strbuf_text(&text));
 }
 
+/* The folder is made for a claim that is there; who deleted the claim object has not asked for that. */
+static int check_claims(struct node *node, const struct volumes *volumes, struct error *err)
+{
+    for (size_t i = 0; i < volumes->count; i++) {
+        const char *claim = volumes->items[i].claim;
+        SCOPED(json) json_t *found = NULL;
+        if (!claim || cluster_get(node->service->cluster, KIND_VOLUME_CLAIM, node->service->ns, claim, &found,
+                                  err) == 0)
+            continue;
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        (void)error_set(err, ERR_PRECONDITION, "persistentvolumeclaim \"%s\" not found", claim);
+        return error_reason(err, "FailedMount");
+    }
+    return 0;
+}
+
 static int make_request(struct node *node, const json_t *pod, run_pod_request **ret_request,
                         struct error *err)
 {
     SCOPED_VOLUMES struct volumes volumes = {0};
     SCOPED_STRINGS struct json_strings ignored = {0};
     SCOPED(pod_request) run_pod_request *request = NULL;
-    const char *uid = json_path_string(pod, "metadata.uid");
+    const struct volume_places places = {.volumes_dir = node->volumes_dir,
+                                         .claims_dir = node->claims_dir,
+                                         .ns = node->service->ns,
+                                         .pod_uid = json_path_string(pod, "metadata.uid")};
 
-    if (volumes_read(json_object_get(pod, "spec"), node->volumes_dir, uid, &volumes, &ignored, err) < 0 ||
+    if (volumes_read(json_object_get(pod, "spec"), &places, &volumes, &ignored, err) < 0 ||
         pod_request_build(pod, &volumes, &request, &ignored, err) < 0)
         return -1;
     tell_ignored(node, pod, &ignored);
-    if (volumes_prepare(&volumes, err) < 0)
+    if (check_claims(node, &volumes, err) < 0 || volumes_prepare(&volumes, err) < 0)
         return -1;
     add_pull_secrets(node, pod, request);
     *ret_request = TAKE(request);

@@ -17,8 +17,8 @@ enum { OPEN_FOLDERS_MAX = 16 };
 
 /* ---- reading ---- */
 
-static int read_empty_dir(const json_t *empty_dir, struct volume *volume, const char *volumes_dir,
-                          const char *pod_uid, struct json_strings *ignored, struct error *err)
+static int read_empty_dir(const json_t *empty_dir, const struct volume_places *places, struct volume *volume,
+                          struct json_strings *ignored, struct error *err)
 {
     const char *medium = json_string_value(json_object_get(empty_dir, "medium"));
 
@@ -29,7 +29,7 @@ static int read_empty_dir(const json_t *empty_dir, struct volume *volume, const 
         SCOPED(string) char *path = xasprintf("spec.volumes[%s].emptyDir.sizeLimit", volume->name);
         json_strings_add(ignored, path);
     }
-    volume->path = xasprintf("%s/%s/%s", volumes_dir, pod_uid, volume->name);
+    volume->path = xasprintf("%s/%s/%s", places->volumes_dir, places->pod_uid, volume->name);
     return 0;
 }
 
@@ -61,6 +61,31 @@ static bool is_label(const char *name)
            name[0] != '-' && name[length - 1] != '-';
 }
 
+/* An RFC 1123 subdomain: no name leads out of its folder. */
+static bool is_subdomain(const char *name)
+{
+    size_t length = name ? strlen(name) : 0;
+
+    return length > 0 && length <= 253 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length &&
+           name[0] != '-' && name[0] != '.' && name[length - 1] != '-' && name[length - 1] != '.' &&
+           !strstr(name, "..");
+}
+
+static int read_claim(const json_t *source, const struct volume_places *places, struct volume *volume,
+                      struct error *err)
+{
+    const char *claim = json_string_value(json_object_get(source, "claimName"));
+
+    if (!is_subdomain(claim))
+        return invalid_pod(err,
+                           "volume %s: persistentVolumeClaim.claimName: want the name of a claim (RFC 1123)",
+                           volume->name);
+    volume->claim = xstrdup(claim);
+    volume->read_only = json_is_true(json_object_get(source, "readOnly"));
+    volume->path = xasprintf("%s/%s/%s", places->claims_dir, places->ns, claim);
+    return 0;
+}
+
 static const char *kind_of(const json_t *volume)
 {
     const char *member;
@@ -74,8 +99,8 @@ static const char *kind_of(const json_t *volume)
     return "emptyDir"; /* the API server's default */
 }
 
-static int read_volume(const json_t *json, struct volume *volume, const char *volumes_dir,
-                       const char *pod_uid, struct json_strings *ignored, struct error *err)
+static int read_volume(const json_t *json, const struct volume_places *places, struct volume *volume,
+                       struct json_strings *ignored, struct error *err)
 {
     const char *name = json_string_value(json_object_get(json, "name")), *kind = kind_of(json);
 
@@ -83,28 +108,30 @@ static int read_volume(const json_t *json, struct volume *volume, const char *vo
         return invalid_pod(err, "spec.volumes: want each to have an RFC 1123 label as its name");
     volume->name = xstrdup(name);
     if (strcmp(kind, "emptyDir") == 0)
-        return read_empty_dir(json_object_get(json, kind), volume, volumes_dir, pod_uid, ignored, err);
+        return read_empty_dir(json_object_get(json, kind), places, volume, ignored, err);
     if (strcmp(kind, "hostPath") == 0)
         return read_host_path(json_object_get(json, kind), volume, err);
+    if (strcmp(kind, "persistentVolumeClaim") == 0)
+        return read_claim(json_object_get(json, kind), places, volume, err);
     return invalid_pod(err,
-                       "volume %s: %.60s is not supported by the local backend, only emptyDir and hostPath",
+                       "volume %s: %.60s is not supported by the local backend, only emptyDir, hostPath and "
+                       "persistentVolumeClaim",
                        name, kind);
 }
 
-int volumes_read(const json_t *pod_spec, const char *volumes_dir, const char *pod_uid,
-                 struct volumes *ret_volumes, struct json_strings *ignored, struct error *err)
+int volumes_read(const json_t *pod_spec, const struct volume_places *places, struct volumes *ret_volumes,
+                 struct json_strings *ignored, struct error *err)
 {
     const json_t *list = json_object_get(pod_spec, "volumes");
     size_t i;
     json_t *json;
 
-    if (!is_label(pod_uid))
+    if (!is_label(places->pod_uid))
         return invalid_pod(err, "metadata.uid: want lowercase letters, digits and '-'");
     ret_volumes->items = xcalloc(json_array_size(list) + 1, sizeof(*ret_volumes->items));
     json_array_foreach(list, i, json)
     {
-        if (read_volume(json, &ret_volumes->items[ret_volumes->count++], volumes_dir, pod_uid, ignored, err) <
-            0) {
+        if (read_volume(json, places, &ret_volumes->items[ret_volumes->count++], ignored, err) < 0) {
             volumes_done(ret_volumes);
             return -1;
         }
@@ -118,6 +145,7 @@ void volumes_done(struct volumes *volumes)
         free(volumes->items[i].name);
         free(volumes->items[i].path);
         free(volumes->items[i].type);
+        free(volumes->items[i].claim);
     }
     free(volumes->items);
     *volumes = (struct volumes){0};
@@ -155,7 +183,7 @@ static int check_type(const struct volume *volume, struct error *err)
 }
 
 /* 0777 as the kubelet makes it: the container's user need not be root. The way there is for nobody else. */
-static int make_empty_dir(const struct volume *volume, struct error *err)
+static int make_folder(const struct volume *volume, struct error *err)
 {
     SCOPED(string) char *parent = xstrndup(volume->path, (size_t)(strrchr(volume->path, '/') - volume->path));
 
@@ -167,7 +195,7 @@ static int make_empty_dir(const struct volume *volume, struct error *err)
 static int prepare(const struct volume *volume, struct error *err)
 {
     if (!volume->type)
-        return make_empty_dir(volume, err);
+        return make_folder(volume, err);
     if (strcmp(volume->type, "DirectoryOrCreate") == 0 && dir_ensure(volume->path, 0755, err) < 0)
         return error_wrap(err, "making volume %s", volume->name);
     return check_type(volume, err);

@@ -1,5 +1,6 @@
-/* volumes.h - a pod's volumes as folders of this machine: emptyDir and hostPath.
- * An emptyDir is <volumes_dir>/<pod uid>/<volume>; it lives as long as the pod. */
+/* volumes.h - a pod's volumes as folders of this machine: emptyDir, hostPath and persistentVolumeClaim.
+ * An emptyDir is <volumes_dir>/<pod uid>/<volume>; it lives as long as the pod. A claim's folder is
+ * <claims_dir>/<namespace>/<claim>; it outlives every pod, and nobody but the operator removes it. */
 #pragma once
 
 #include <jansson.h>
@@ -9,7 +10,14 @@
 
 struct volume {
     char *name, *path; /* on this machine */
-    char *type;        /* of a hostPath: "Directory", ...; "" unchecked; NULL: an emptyDir */
+    char *type;        /* of a hostPath: "Directory", ...; "" unchecked; NULL: ours to make */
+    char *claim;       /* PersistentVolumeClaim that must be there; NULL: none */
+    bool read_only;    /* whatever its mounts say */
+};
+
+struct volume_places {
+    const char *volumes_dir, *claims_dir;
+    const char *ns, *pod_uid;
 };
 
 struct volumes {
@@ -18,8 +26,8 @@ struct volumes {
 };
 
 /* Pure. Fills the zeroed struct. ERR_INVALID, InvalidPod: another kind of volume. */
-int volumes_read(const json_t *pod_spec, const char *volumes_dir, const char *pod_uid,
-                 struct volumes *ret_volumes, struct json_strings *ignored, struct error *err);
+int volumes_read(const json_t *pod_spec, const struct volume_places *places, struct volumes *ret_volumes,
+                 struct json_strings *ignored, struct error *err);
 void volumes_done(struct volumes *volumes);
 #define SCOPED_VOLUMES __attribute__((cleanup(volumes_done)))
 const struct volume *volumes_get(const struct volumes *volumes, const char *name); /* NULL: none */

@@ -11,9 +11,12 @@ static void check_build(const json_t *pod)
     struct json_strings ignored = {0};
     struct error err = {0};
     const char *uid = json_path_string(pod, "metadata.uid");
+    const struct volume_places places = {.volumes_dir = "/var/lib/volumes",
+                                         .claims_dir = "/var/lib/claims",
+                                         .ns = "team",
+                                         .pod_uid = uid ? uid : "uid"};
 
-    if (volumes_read(json_object_get(pod, "spec"), "/var/lib/volumes", uid ? uid : "uid", &volumes, &ignored,
-                     &err) < 0 ||
+    if (volumes_read(json_object_get(pod, "spec"), &places, &volumes, &ignored, &err) < 0 ||
         pod_request_build(pod, &volumes, &request, &ignored, &err) < 0)
         FUZZ_CHECK(err.code == ERR_INVALID && strcmp(err.reason, "InvalidPod") == 0);
     for (size_t i = 0; i < volumes.count; i++)

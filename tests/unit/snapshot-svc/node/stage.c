@@ -28,6 +28,7 @@ struct stage *stage_new(void)
     stage->kit->options.ns = stage->ns = "test";
     stage->retry_first_ms = 20;
     snprintf(stage->volumes_dir, sizeof(stage->volumes_dir), "%s/volumes", stage->kit->folder);
+    snprintf(stage->claims_dir, sizeof(stage->claims_dir), "%s/claims", stage->kit->folder);
     snprintf(stage->agent_socket, sizeof(stage->agent_socket), "%s/agent.sock", stage->kit->folder);
     snprintf(stage->door, sizeof(stage->door), "unix:%s/door.sock", stage->kit->folder);
     pthread_mutex_init(&stage->lock, NULL);
@@ -89,6 +90,7 @@ static void open_door(struct stage *stage)
 void stage_start(struct stage *stage)
 {
     const struct node_options options = {.volumes_dir = stage->volumes_dir,
+                                         .claims_dir = stage->claims_dir,
                                          .retry_first_ms = stage->retry_first_ms,
                                          .retry_max_ms = stage->retry_first_ms};
     SCOPED(string) char *agent = xasprintf("unix:%s", stage->agent_socket);

@@ -10,7 +10,7 @@
 
 struct stage {
     struct local_kit *kit;
-    char volumes_dir[96], agent_socket[96], door[112];
+    char volumes_dir[96], claims_dir[96], agent_socket[96], door[112];
     struct fake_runtime *runtime;
     const char *node_name, *ns; /* its namespace while it runs; objects are made in "test" */
     int64_t retry_first_ms;

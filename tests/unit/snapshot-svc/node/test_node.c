@@ -287,6 +287,17 @@ static void pull_secrets_go_along_and_a_missing_one_is_told(void **state)
     assert_int_equal(stage_events(stage, "web-0", "FailedToRetrieveImagePullSecret"), 1);
 }
 
+static void create_with_claim(struct stage *stage, const char *name)
+{
+    SCOPED(string)
+    char *json = xasprintf(
+        "{'metadata': {'name': '%s'}, 'spec': {'volumes': [{'name': 'data', 'persistentVolumeClaim':"
+        " {'claimName': 'data'}}], 'containers': [{'name': 'main', 'image': 'x',"
+        "   'volumeMounts': [{'name': 'data', 'mountPath': '/data'}]}]}}",
+        name);
+    stage_create(stage, KIND_POD, json);
+}
+
 static void an_empty_dir_lives_as_long_as_its_pod(void **state)
 {
     struct stage *stage = *state;
@@ -309,6 +320,41 @@ static void an_empty_dir_lives_as_long_as_its_pod(void **state)
     stage_delete(stage, KIND_POD, "web-0", 0);
     stage_await(stage, KIND_POD, "web-0", NULL, NULL);
     assert_int_equal(access(folder, F_OK), -1);
+}
+
+static void a_volume_by_claim_outlives_its_pods_and_is_shared_by_them(void **state)
+{
+    static const char *const names[] = {"first-0", "second-0"};
+    struct stage *stage = *state;
+    SCOPED(string) char *folder = xasprintf("%s/test/data", stage->claims_dir);
+    SCOPED(string) char *kept = xasprintf("%s/kept", folder);
+
+    stage_create(stage, KIND_VOLUME_CLAIM,
+                 "{'metadata': {'name': 'data'}, 'spec': {'accessModes': ['ReadWriteOnce']}}");
+    for (size_t i = 0; i < 2; i++) {
+        create_with_claim(stage, names[i]);
+        await_phase(stage, names[i], "Running");
+        assert_string_equal(fake_runtime_last_run(stage->runtime)->containers[0]->mounts[0]->host_path,
+                            folder);
+        assert_int_equal(mkdir(kept, 0700), i == 0 ? 0 : -1);
+        stage_delete(stage, KIND_POD, names[i], 0);
+        stage_await(stage, KIND_POD, names[i], NULL, NULL);
+    }
+    assert_int_equal(access(kept, F_OK), 0);
+}
+
+static void a_pod_waits_for_a_claim_that_is_not_there(void **state)
+{
+    struct stage *stage = *state;
+    SCOPED(string) char *folder = xasprintf("%s/test/data", stage->claims_dir);
+
+    create_with_claim(stage, "web-0");
+    stage_await_container(stage, "web-0", "state.waiting.message",
+                          "persistentvolumeclaim \"data\" not found");
+    assert_int_equal(access(folder, F_OK), -1);
+    stage_create(stage, KIND_VOLUME_CLAIM,
+                 "{'metadata': {'name': 'data'}, 'spec': {'accessModes': ['ReadWriteOnce']}}");
+    await_phase(stage, "web-0", "Running");
 }
 
 /* ---- running ---- */
@@ -571,6 +617,8 @@ int main(void)
         TEST(a_probe_is_ignored_and_an_event_says_so),
         TEST(pull_secrets_go_along_and_a_missing_one_is_told),
         TEST(an_empty_dir_lives_as_long_as_its_pod),
+        TEST(a_volume_by_claim_outlives_its_pods_and_is_shared_by_them),
+        TEST(a_pod_waits_for_a_claim_that_is_not_there),
         TEST(a_container_that_ends_well_ends_the_pod_well),
         TEST(a_container_that_fails_fails_the_pod_with_its_reason),
         TEST(a_sandbox_that_ends_fails_the_pod),

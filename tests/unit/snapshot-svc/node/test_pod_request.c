@@ -18,9 +18,11 @@ static int build(const char *json, run_pod_request **ret_request, struct json_st
                  struct error *err)
 {
     SCOPED(json) json_t *pod = quoted(json);
+    static const struct volume_places places = {
+        .volumes_dir = "/state/volumes", .claims_dir = "/state/claims", .ns = "team", .pod_uid = "u-1"};
     SCOPED_VOLUMES struct volumes volumes = {0};
 
-    if (volumes_read(json_object_get(pod, "spec"), "/state/volumes", "u-1", &volumes, ignored, err) < 0)
+    if (volumes_read(json_object_get(pod, "spec"), &places, &volumes, ignored, err) < 0)
         return -1;
     return pod_request_build(pod, &volumes, ret_request, ignored, err);
 }
@@ -44,7 +46,8 @@ static void everything_that_can_be_honoured_is_passed_on(void **state)
     run_pod_request *request = built(
         "{'metadata': {'name': 'web-0', 'namespace': 'test', 'uid': 'u-1', 'labels': {'l': '1'},"
         " 'annotations': {'a': '2'}}, 'spec': {'hostname': 'web', 'restartPolicy': 'Never', 'volumes':"
-        " [{'name': 'data', 'hostPath': {'path': '/srv/data'}}, {'name': 'tmp', 'emptyDir': {}}],"
+        " [{'name': 'data', 'hostPath': {'path': '/srv/data'}}, {'name': 'tmp', 'emptyDir': {}},"
+        " {'name': 'kept', 'persistentVolumeClaim': {'claimName': 'my.claim', 'readOnly': true}}],"
         " 'containers': [{'name': 'main', 'image': 'i:1', 'command': ['sh', '-c'], 'args': ['echo $(WHO)'],"
         " 'workingDir': '/w', 'imagePullPolicy': 'Always', 'ports': [{'containerPort': 80}],"
         " 'env': [{'name': 'WHO', 'value': 'me'}, {'name': 'ALSO', 'value': '$(WHO)!'}, {'name': 'NONE'},"
@@ -52,7 +55,7 @@ static void everything_that_can_be_honoured_is_passed_on(void **state)
         " 'resources': {'limits': {'cpu': '500m', 'memory': '64Mi'}, 'requests': {'cpu': 0.25, 'memory': "
         "'1'}},"
         " 'volumeMounts': [{'name': 'data', 'mountPath': '/data', 'readOnly': true},"
-        " {'name': 'tmp', 'mountPath': '/tmp'}]}]}}");
+        " {'name': 'tmp', 'mountPath': '/tmp'}, {'name': 'kept', 'mountPath': '/kept'}]}]}}");
     const container_message *container = request->containers[0];
 
     assert_string_equal(request->pod->uid, "u-1");
@@ -75,6 +78,8 @@ static void everything_that_can_be_honoured_is_passed_on(void **state)
     assert_true(container->mounts[0]->read_only);
     assert_string_equal(container->mounts[1]->host_path, "/state/volumes/u-1/tmp");
     assert_false(container->mounts[1]->read_only);
+    assert_string_equal(container->mounts[2]->host_path, "/state/claims/team/my.claim");
+    assert_true(container->mounts[2]->read_only);
 }
 
 static void a_hostname_comes_from_the_name_and_is_cut_to_a_label(void **state)
@@ -106,7 +111,10 @@ static const struct refusal {
     {"'nodeSelector': {'disk': 'ssd'}", "", "disk=ssd"},
     {"'nodeSelector': {'kubernetes.io/os': 'windows'}", "", "kubernetes.io/os=windows"},
     {"'volumes': [{'name': 'v', 'configMap': {'name': 'c'}}]", "", "configMap"},
-    {"'volumes': [{'name': 'v', 'persistentVolumeClaim': {'claimName': 'c'}}]", "", "persistentVolumeClaim"},
+    {"'volumes': [{'name': 'v', 'persistentVolumeClaim': {}}]", "", "claimName"},
+    {"'volumes': [{'name': 'v', 'persistentVolumeClaim': {'claimName': '../up'}}]", "", "claimName"},
+    {"'volumes': [{'name': 'v', 'persistentVolumeClaim': {'claimName': '..'}}]", "", "claimName"},
+    {"'volumes': [{'name': 'v', 'persistentVolumeClaim': {'claimName': 'a/b'}}]", "", "claimName"},
     {"'volumes': [{'name': 'v', 'emptyDir': {'medium': 'Memory'}}]", "", "Memory"},
     {"'volumes': [{'name': 'v', 'hostPath': {'path': '/a/../b'}}]", "", "hostPath.path"},
     {"'volumes': [{'name': 'v', 'hostPath': {'path': 'a'}}]", "", "hostPath.path"},
