@@ -46,6 +46,7 @@ void api_door_add(struct rpc_server *server, struct api_door *door)
         {.name = "DeleteSnapshot", .unary = api_delete_snapshot},
         {.name = "DescribeSandbox", .unary = api_describe_sandbox},
         {.name = "WatchSandbox", .stream = api_watch_sandbox, .endless = true},
+        {.name = "WatchSnapshot", .stream = api_watch_snapshot, .endless = true},
         {.name = "Exec", .stream = api_exec},
         {.name = "Logs", .stream = api_logs, .endless = true},
         {.name = NULL},

@@ -14,4 +14,4 @@ rpc_unary_fn api_create_sandbox, api_get_sandbox, api_list_sandboxes, api_delete
 rpc_unary_fn api_renew_sandbox, api_patch_metadata, api_get_endpoint;
 rpc_unary_fn api_create_snapshot, api_get_snapshot, api_list_snapshots, api_delete_snapshot;
 rpc_unary_fn api_describe_sandbox;
-rpc_stream_fn api_watch_sandbox, api_exec, api_logs;
+rpc_stream_fn api_watch_sandbox, api_watch_snapshot, api_exec, api_logs;

@@ -109,6 +109,24 @@ int api_list_snapshots(struct rpc_call *call, const void *request, void *respons
     return 0;
 }
 
+static int send_snapshot(void *call, const struct snapshot_view *view, struct error *err)
+{
+    SCOPED_MEMORY struct memory memory = {0}; /* not the call's: a watch may last for days */
+    api_snapshot snapshot = OPENSANDBOX__LIFECYCLE__V1__SNAPSHOT__INIT;
+
+    snapshot_to_api(view, &memory, &snapshot);
+    return rpc_send(call, &snapshot.base, err);
+}
+
+int api_watch_snapshot(struct rpc_call *call, const void *request, struct error *err)
+{
+    const Opensandbox__Lifecycle__V1__GetSnapshotRequest *get = request;
+    const struct sandbox_service *service = api_enter(call, err);
+    struct sandbox_caller caller = api_caller(call, NULL);
+
+    return service ? snapshot_watch(service, get->id, &caller, send_snapshot, call, err) : -1;
+}
+
 int api_delete_snapshot(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
     const Opensandbox__Lifecycle__V1__DeleteSnapshotRequest *delete = request;

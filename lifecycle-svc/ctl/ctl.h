@@ -8,6 +8,7 @@
 
 typedef Opensandbox__Lifecycle__V1__Sandbox ctl_sandbox;
 typedef Opensandbox__Lifecycle__V1__SandboxEvent ctl_event;
+typedef Opensandbox__Lifecycle__V1__Snapshot ctl_snapshot;
 
 #define LIFECYCLE (&opensandbox__lifecycle__v1__lifecycle__descriptor)
 

@@ -86,7 +86,7 @@ static const struct {
     {{"ca-file",   required_argument, NULL, FLAG_CA_FILE},   EVERYWHERE},
     {{"tls-server-name", required_argument, NULL, FLAG_TLS_SERVER_NAME}, EVERYWHERE},
     {{"output",    required_argument, NULL, FLAG_OUTPUT},    SHOWS_SOMETHING},
-    {{"wait",      no_argument,       NULL, FLAG_WAIT},      ON(PAUSE) | ON(RESUME) | ON(DELETE) | ON(CREATE)},
+    {{"wait",      no_argument,       NULL, FLAG_WAIT},      ON(PAUSE) | ON(RESUME) | ON(DELETE) | ON(CREATE) | ON(SNAPSHOT_CREATE) | ON(SNAPSHOT_DELETE)},
     {{"image",     required_argument, NULL, FLAG_IMAGE},     ON(CREATE)},
     {{"env",       required_argument, NULL, FLAG_ENV},       ON(CREATE)},
     {{"metadata",  required_argument, NULL, FLAG_METADATA},  ON(CREATE) | ON(LIST)},

@@ -3,13 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle-svc/ctl/interrupt.h"
 #include "lifecycle-svc/ctl/message.h"
 #include "lifecycle-svc/ctl/print.h"
+#include "lifecycle-svc/ctl/progress.h"
 #include "lifecycle-svc/ctl/table.h"
+#include "lifecycle-svc/ctl/watch.h"
 #include "shared/base/clock.h"
 #include "shared/json/json.h"
 
-typedef Opensandbox__Lifecycle__V1__Snapshot snapshot_message;
+typedef ctl_snapshot snapshot_message;
 typedef Opensandbox__Lifecycle__V1__ListSnapshotsRequest list_request;
 typedef Opensandbox__Lifecycle__V1__ListSnapshotsResponse list_response;
 
@@ -99,6 +102,59 @@ static int tell_made(const snapshot_message *snapshot)
     return CTL_FAILED;
 }
 
+/* As progress is shown for a sandbox: by its state, or what is worked on. */
+static void show_progress(struct progress *progress, const ctl_snapshot *snapshot)
+{
+    ctl_event event = OPENSANDBOX__LIFECYCLE__V1__SANDBOX_EVENT__INIT;
+    ctl_sandbox shown = OPENSANDBOX__LIFECYCLE__V1__SANDBOX__INIT;
+
+    shown.status = snapshot->status;
+    event.sandbox = &shown;
+    event.progress = snapshot->progress;
+    progress_show(progress, &event, clock_monotonic_ms());
+}
+
+static int follow_to_the_end(struct watch *watch, struct error *err)
+{
+    struct progress progress;
+    int followed = 0;
+
+    interrupt_says("leaving; the snapshot goes on");
+    progress_begin(&progress, clock_monotonic_ms());
+    show_progress(&progress, watch_snapshot(watch));
+    while (followed == 0 && strcmp(state_of(watch_snapshot(watch)), "Creating") == 0)
+        if ((followed = watch_next(watch, err)) == 0)
+            show_progress(&progress, watch_snapshot(watch));
+    progress_end(&progress);
+    return followed;
+}
+
+static enum ctl_output id_unless_asked(const struct options *options)
+{
+    return options->output == OUTPUT_DEFAULT ? OUTPUT_NAME : options->output;
+}
+
+/* Somebody may have deleted it meanwhile. */
+static int tell_end(const ctl_snapshot *snapshot)
+{
+    int told = tell_made(snapshot);
+
+    if (told != CTL_OK || strcmp(state_of(snapshot), "Ready") == 0)
+        return told;
+    (void)fprintf(stderr, "stasisctl: the snapshot is %s\n", state_of(snapshot));
+    return CTL_FAILED;
+}
+
+static int wait_until_made(struct ctl *ctl, const ctl_snapshot *snapshot, struct error *err)
+{
+    SCOPED(watch) struct watch *watch = NULL;
+
+    if (watch_open_snapshot(ctl, snapshot->id, &watch, err) < 0 || follow_to_the_end(watch, err) < 0)
+        return error_wrap(err, "waiting for snapshot %s", snapshot->id);
+    show(watch_snapshot(watch), id_unless_asked(ctl->options));
+    return tell_end(watch_snapshot(watch));
+}
+
 int ctl_snapshot_create(struct ctl *ctl, struct error *err)
 {
     const struct options *options = ctl->options;
@@ -113,7 +169,9 @@ int ctl_snapshot_create(struct ctl *ctl, struct error *err)
         request.request_id = (char *)options->request_id;
     if (rpc_unary(ctl->channel, LIFECYCLE, "CreateSnapshot", &request.base, &snapshot, NULL, err) < 0)
         return -1;
-    show(snapshot, options->output == OUTPUT_DEFAULT ? OUTPUT_NAME : options->output);
+    if (options->wait)
+        return wait_until_made(ctl, snapshot, err);
+    show(snapshot, id_unless_asked(options));
     return tell_made(snapshot);
 }
 
@@ -175,14 +233,29 @@ int ctl_snapshot_list(struct ctl *ctl, struct error *err)
     return CTL_OK;
 }
 
+static int wait_until_gone(struct watch *watch, struct error *err)
+{
+    while (watch_next(watch, err) == 0)
+        ;
+    if (err->code != ERR_NOT_FOUND)
+        return -1;
+    error_clear(err);
+    return 0;
+}
+
 int ctl_snapshot_delete(struct ctl *ctl, struct error *err)
 {
     Opensandbox__Lifecycle__V1__DeleteSnapshotRequest request =
         OPENSANDBOX__LIFECYCLE__V1__DELETE_SNAPSHOT_REQUEST__INIT;
     SCOPED(message) ProtobufCMessage *answer = NULL;
+    SCOPED(watch) struct watch *watch = NULL;
 
     request.id = (char *)ctl->options->id;
+    if (ctl->options->wait && watch_open_snapshot(ctl, ctl->options->id, &watch, err) < 0)
+        return -1;
     if (rpc_unary(ctl->channel, LIFECYCLE, "DeleteSnapshot", &request.base, &answer, NULL, err) < 0)
+        return -1;
+    if (watch && wait_until_gone(watch, err) < 0)
         return -1;
     printf("%s deleted\n", ctl->options->id);
     return CTL_OK;

@@ -10,27 +10,32 @@
 struct watch {
     struct ctl *ctl;
     struct rpc_stream *stream; /* NULL: broken, to be opened again */
-    ctl_event *event;
+    const char *id;
+    bool of_snapshot;
+    ProtobufCMessage *event; /* a ctl_event or a ctl_snapshot */
 };
 
 static int open_stream(struct watch *watch, struct error *err)
 {
-    Opensandbox__Lifecycle__V1__GetSandboxRequest request =
+    Opensandbox__Lifecycle__V1__GetSandboxRequest sandbox =
         OPENSANDBOX__LIFECYCLE__V1__GET_SANDBOX_REQUEST__INIT;
+    Opensandbox__Lifecycle__V1__GetSnapshotRequest snapshot =
+        OPENSANDBOX__LIFECYCLE__V1__GET_SNAPSHOT_REQUEST__INIT;
 
-    request.id = (char *)watch->ctl->options->id;
-    return rpc_stream_open(watch->ctl->channel, LIFECYCLE, "WatchSandbox", &request.base, &watch->stream,
-                           NULL, err);
+    sandbox.id = snapshot.id = (char *)watch->id;
+    return rpc_stream_open(watch->ctl->channel, LIFECYCLE,
+                           watch->of_snapshot ? "WatchSnapshot" : "WatchSandbox",
+                           watch->of_snapshot ? &snapshot.base : &sandbox.base, &watch->stream, NULL, err);
 }
 
 static int read_event(struct watch *watch, struct error *err)
 {
-    ctl_event *event = NULL;
+    ProtobufCMessage *event = NULL;
     int more = rpc_stream_next(watch->stream, &event, err);
 
     if (more > 0) {
         if (watch->event)
-            protobuf_c_message_free_unpacked(&watch->event->base, NULL);
+            protobuf_c_message_free_unpacked(watch->event, NULL);
         watch->event = event;
         return 0;
     }
@@ -41,15 +46,28 @@ static int read_event(struct watch *watch, struct error *err)
     return -1;
 }
 
-int watch_open(struct ctl *ctl, struct watch **ret_watch, struct error *err)
+static int open_watch(struct ctl *ctl, const char *id, bool of_snapshot, struct watch **ret_watch,
+                      struct error *err)
 {
     SCOPED(watch) struct watch *watch = xcalloc(1, sizeof(*watch));
 
     watch->ctl = ctl;
+    watch->id = id;
+    watch->of_snapshot = of_snapshot;
     if (open_stream(watch, err) < 0 || read_event(watch, err) < 0)
         return -1;
     *ret_watch = TAKE(watch);
     return 0;
+}
+
+int watch_open(struct ctl *ctl, struct watch **ret_watch, struct error *err)
+{
+    return open_watch(ctl, ctl->options->id, false, ret_watch, err);
+}
+
+int watch_open_snapshot(struct ctl *ctl, const char *id, struct watch **ret_watch, struct error *err)
+{
+    return open_watch(ctl, id, true, ret_watch, err);
 }
 
 void watch_free(struct watch *watch)
@@ -58,13 +76,18 @@ void watch_free(struct watch *watch)
         return;
     rpc_stream_free(watch->stream);
     if (watch->event)
-        protobuf_c_message_free_unpacked(&watch->event->base, NULL);
+        protobuf_c_message_free_unpacked(watch->event, NULL);
     free(watch);
 }
 
 const ctl_event *watch_event(const struct watch *watch)
 {
-    return watch->event;
+    return (const ctl_event *)watch->event;
+}
+
+const ctl_snapshot *watch_snapshot(const struct watch *watch)
+{
+    return (const ctl_snapshot *)watch->event;
 }
 
 /* Between two tries to reach a server that is down there is no event to wait for, only time. */

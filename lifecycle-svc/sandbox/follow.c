@@ -11,6 +11,15 @@ DEFINE_FREEP(stream, struct rpc_stream, rpc_stream_free)
 
 enum { FIRST_BACKOFF_MS = 50, MAX_BACKOFF_MS = 2000 };
 
+/* What is watched, and who looks: exactly one of the two. */
+struct subject {
+    const char *method;
+    const ProtobufCMessage *request;
+    follow_fn *look_at_sandbox;
+    follow_snapshot_fn *look_at_snapshot;
+    void *self;
+};
+
 struct follow {
     int64_t until_ms; /* monotonic */
     struct backoff backoff;
@@ -72,39 +81,43 @@ static int check_caller(struct follow *follow, struct error *err)
     return 0;
 }
 
+static int show(const struct subject *subject, const ProtobufCMessage *message, struct error *err)
+{
+    return subject->look_at_sandbox
+               ? subject->look_at_sandbox(subject->self, (const orch_sandbox *)message, err)
+               : subject->look_at_snapshot(subject->self, (const orch_snapshot *)message, err);
+}
+
 /* 1: look said stop; 0: the stream ended early; -1. */
-static int read_stream(struct rpc_stream *stream, struct follow *follow, follow_fn *look, void *self,
+static int read_stream(struct rpc_stream *stream, struct follow *follow, const struct subject *subject,
                        struct error *err)
 {
-    orch_sandbox *sandbox;
+    ProtobufCMessage *message;
     int more;
 
-    while ((more = rpc_stream_next(stream, &sandbox, err)) > 0) {
+    while ((more = rpc_stream_next(stream, &message, err)) > 0) {
         backoff_reset(&follow->backoff);
-        int outcome = look(self, sandbox, err);
-        protobuf_c_message_free_unpacked(&sandbox->base, NULL);
+        int outcome = show(subject, message, err);
+        protobuf_c_message_free_unpacked(message, NULL);
         if (outcome != 0)
             return outcome;
     }
     return more;
 }
 
-static int open_and_read(const struct sandbox_service *service, const char *name, struct follow *follow,
-                         follow_fn *look, void *self, struct error *err)
+static int open_and_read(const struct sandbox_service *service, struct follow *follow,
+                         const struct subject *subject, struct error *err)
 {
-    Opensandbox__Orchestrator__V1__GetSandboxRequest request =
-        OPENSANDBOX__ORCHESTRATOR__V1__GET_SANDBOX_REQUEST__INIT;
     struct rpc_call_options options = {.timeout_ms = follow->until_ms - clock_monotonic_ms()};
     SCOPED(stream) struct rpc_stream *stream = NULL;
 
-    request.name = (char *)name;
     if (options.timeout_ms <= 0)
         options.timeout_ms = 1;
-    if (rpc_stream_open(service->orchestrator, ORCHESTRATOR, "WatchSandbox", &request.base, &stream, &options,
-                        err) < 0)
+    if (rpc_stream_open(service->orchestrator, ORCHESTRATOR, subject->method, subject->request, &stream,
+                        &options, err) < 0)
         return -1;
     read_from(follow, stream);
-    int outcome = read_stream(stream, follow, look, self, err);
+    int outcome = read_stream(stream, follow, subject, err);
     read_from(follow, NULL);
     return outcome;
 }
@@ -122,11 +135,11 @@ static void wait_unless_gone(struct follow *follow, int64_t ms)
     pthread_mutex_unlock(&follow->lock);
 }
 
-static int follow_until(const struct sandbox_service *service, const char *name, struct follow *follow,
-                        follow_fn *look, void *self, struct error *err)
+static int follow_until(const struct sandbox_service *service, struct follow *follow,
+                        const struct subject *subject, struct error *err)
 {
     for (;;) {
-        int outcome = open_and_read(service, name, follow, look, self, err);
+        int outcome = open_and_read(service, follow, subject, err);
 
         if (outcome > 0) {
             error_clear(err); /* of a stream before this one */
@@ -140,18 +153,43 @@ static int follow_until(const struct sandbox_service *service, const char *name,
     }
 }
 
-int sandbox_follow(const struct sandbox_service *service, const char *name,
-                   const struct sandbox_caller *caller, int64_t timeout_ms, follow_fn *look, void *self,
-                   struct error *err)
+static int follow_subject(const struct sandbox_service *service, const struct subject *subject,
+                          const struct sandbox_caller *caller, int64_t timeout_ms, struct error *err)
 {
     struct follow follow;
 
     follow_init(&follow, caller, timeout_ms);
     caller->on_gone(caller->door, note_gone, &follow);
-    int outcome = follow_until(service, name, &follow, look, self, err);
+    int outcome = follow_until(service, &follow, subject, err);
     caller->on_gone(caller->door, NULL, NULL);
     follow_done(&follow);
     return outcome;
+}
+
+int sandbox_follow(const struct sandbox_service *service, const char *name,
+                   const struct sandbox_caller *caller, int64_t timeout_ms, follow_fn *look, void *self,
+                   struct error *err)
+{
+    Opensandbox__Orchestrator__V1__GetSandboxRequest request =
+        OPENSANDBOX__ORCHESTRATOR__V1__GET_SANDBOX_REQUEST__INIT;
+    const struct subject subject = {
+        .method = "WatchSandbox", .request = &request.base, .look_at_sandbox = look, .self = self};
+
+    request.name = (char *)name;
+    return follow_subject(service, &subject, caller, timeout_ms, err);
+}
+
+int snapshot_follow(const struct sandbox_service *service, const char *id,
+                    const struct sandbox_caller *caller, int64_t timeout_ms, follow_snapshot_fn *look,
+                    void *self, struct error *err)
+{
+    Opensandbox__Orchestrator__V1__GetSnapshotRequest request =
+        OPENSANDBOX__ORCHESTRATOR__V1__GET_SNAPSHOT_REQUEST__INIT;
+    const struct subject subject = {
+        .method = "WatchSnapshot", .request = &request.base, .look_at_snapshot = look, .self = self};
+
+    request.id = (char *)id;
+    return follow_subject(service, &subject, caller, timeout_ms, err);
 }
 
 int sandbox_follow_pause(const struct sandbox_caller *caller, int64_t pause_ms, struct error *err)

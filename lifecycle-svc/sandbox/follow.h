@@ -1,4 +1,4 @@
-/* follow.h - waits for a sandbox to become something, on snapshot-svc's watch stream.
+/* follow.h - waits for a sandbox or a snapshot to become something, on snapshot-svc's watch streams.
  *
  * A stream that breaks because snapshot-svc restarts is opened again, with backoff, until the deadline: the
  * stream always begins with the present state, so nothing is missed. */
@@ -18,6 +18,12 @@ typedef int follow_fn(void *self, const orch_sandbox *sandbox, struct error *err
 int sandbox_follow(const struct sandbox_service *service, const char *name,
                    const struct sandbox_caller *caller, int64_t timeout_ms, follow_fn *look, void *self,
                    struct error *err);
+
+/* The same for a public snapshot. */
+typedef int follow_snapshot_fn(void *self, const orch_snapshot *snapshot, struct error *err);
+int snapshot_follow(const struct sandbox_service *service, const char *id,
+                    const struct sandbox_caller *caller, int64_t timeout_ms, follow_snapshot_fn *look,
+                    void *self, struct error *err);
 
 /* Waits so long and for nothing. ERR_TIMEOUT: the caller's own deadline passed first; ERR_CANCELLED: the caller left. */
 int sandbox_follow_pause(const struct sandbox_caller *caller, int64_t pause_ms, struct error *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lifecycle-svc/sandbox/contract_code.h"
+#include "lifecycle-svc/sandbox/follow.h"
 #include "lifecycle-svc/sandbox/orchestrator.h"
 #include "lifecycle-svc/sandbox/orchestrator_error.h"
 #include "lifecycle-svc/sandbox/request_id.h"
@@ -131,6 +132,33 @@ int snapshot_get(const struct sandbox_service *service, const char *id, struct s
         return -1;
     snapshot_view_of(snapshot, ret_view);
     return 0;
+}
+
+struct watch {
+    snapshot_tell_fn *tell;
+    void *self;
+};
+
+static int tell_view(void *self, const orch_snapshot *snapshot, struct error *err)
+{
+    const struct watch *watch = self;
+    SCOPED_SNAPSHOT_VIEW struct snapshot_view view = {0};
+
+    snapshot_view_of(snapshot, &view);
+    return watch->tell(watch->self, &view, err);
+}
+
+int snapshot_watch(const struct sandbox_service *service, const char *id, const struct sandbox_caller *caller,
+                   snapshot_tell_fn *tell, void *self, struct error *err)
+{
+    struct watch watch = {tell, self};
+
+    if (check_id(id, err) < 0)
+        return -1;
+    if (snapshot_follow(service, id, caller, FOLLOW_FOR_EVER, tell_view, &watch, err) == 0)
+        return 0;
+    /* Only the caller's own deadline ends a wait for ever. */
+    return err->code == ERR_TIMEOUT ? -1 : snapshot_error(err, id);
 }
 
 int snapshot_delete(const struct sandbox_service *service, const char *id, struct error *err)

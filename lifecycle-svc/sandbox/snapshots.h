@@ -22,6 +22,12 @@ int snapshot_create(const struct sandbox_service *service, const char *sandbox_i
 int snapshot_get(const struct sandbox_service *service, const char *id, struct snapshot_view *ret_view,
                  struct error *err);
 /* ERR_PRECONDITION (SNAPSHOT::INVALID_STATE): it is still being made. */
+/* Calls tell(self) with the snapshot now and after every change, until it answers -1 with err. ERR_NOT_FOUND
+ * (SNAPSHOT::NOT_FOUND): it is gone; ERR_TIMEOUT: the caller's own deadline passed. */
+typedef int snapshot_tell_fn(void *self, const struct snapshot_view *view, struct error *err);
+int snapshot_watch(const struct sandbox_service *service, const char *id, const struct sandbox_caller *caller,
+                   snapshot_tell_fn *tell, void *self, struct error *err);
+
 int snapshot_delete(const struct sandbox_service *service, const char *id, struct error *err);
 
 struct snapshot_query {

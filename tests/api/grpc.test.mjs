@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { randomUUID } from 'node:crypto'
 import { idle } from './lib/peer.mjs'
-import { call, close, ErrorInfo_of, health, lifecycle, status, watch } from './lib/grpc.mjs'
+import { call, close, ErrorInfo_of, health, lifecycle, status, watch, watch_snapshot } from './lib/grpc.mjs'
 import { NOBODY, run, service, until } from './lib/service.mjs'
 
 const opened = new Set()
@@ -103,17 +103,18 @@ describe('grpc-js', { concurrency: 4 }, () => {
     test('makes a snapshot, creates from it and deletes it', async () => {
         const { id } = await create()
         const { id: snapshot_id } = await call('CreateSnapshot', { sandbox_id: id, name: `grpc-${run}` })
-        const ready = await until(() => call('GetSnapshot', { id: snapshot_id }), (snapshot) => snapshot.status.state === 'Ready', 'the snapshot is Ready')
+        const ready = await watch_snapshot(snapshot_id, (snapshot) => snapshot.status.state === 'Ready')
         assert.match(ready.images[0].digest, /^sha256:[0-9a-f]{64}$/)
         const { items } = await call('ListSnapshots', { sandbox_id: id, states: ['Ready'] })
         assert.deepEqual(items.map((item) => item.id), [snapshot_id])
         await call('DeleteSandbox', { id })
         const restored = await create({ image: undefined, snapshot_id })
+        assert.equal(restored.snapshot_id, snapshot_id)
         assert.equal((await call('GetSandbox', { id: restored.id })).snapshot_id, snapshot_id)
         await call('DeleteSandbox', { id: restored.id })
-        await call('DeleteSnapshot', { id: snapshot_id })
-        const gone = await until(() => call('GetSnapshot', { id: snapshot_id }).catch((error) => error), (last) => last instanceof Error, 'it is gone')
-        assert.equal(ErrorInfo_of(gone).reason, 'SNAPSHOT::NOT_FOUND')
+        const gone = await refusal_of(watch_snapshot(snapshot_id, () => false, { onFirst: () => call('DeleteSnapshot', { id: snapshot_id }) }))
+        assert.equal(gone.code, status.NOT_FOUND, gone.text)
+        assert.equal(gone.info.reason, 'SNAPSHOT::NOT_FOUND')
     })
 
     test('a snapshot of a paused sandbox is ready at once', async () => {
@@ -163,6 +164,7 @@ describe('grpc-js', { concurrency: 4 }, () => {
         ['a patch of an unknown sandbox', () => call('PatchMetadata', { id: NOBODY, set: { a: 'b' } }), status.NOT_FOUND, 'KUBERNETES::SANDBOX_NOT_FOUND'],
         ['an unknown snapshot', () => call('GetSnapshot', { id: NOBODY }), status.NOT_FOUND, 'SNAPSHOT::NOT_FOUND'],
         ['a snapshot of an unknown sandbox', () => call('CreateSnapshot', { sandbox_id: NOBODY }), status.NOT_FOUND, 'KUBERNETES::SANDBOX_NOT_FOUND'],
+        ['a watch of an unknown snapshot', () => watch_snapshot(NOBODY, () => true), status.NOT_FOUND, 'SNAPSHOT::NOT_FOUND'],
         ['the deletion of an unknown snapshot', () => call('DeleteSnapshot', { id: NOBODY }), status.NOT_FOUND, 'SNAPSHOT::NOT_FOUND'],
         ['a create without image and snapshot', () => call('CreateSandbox', { entrypoint: ['x'] }), status.INVALID_ARGUMENT, 'SANDBOX::INVALID_PARAMETER'],
         ['a timeout of 59 seconds', () => create({ timeout_seconds: 59 }), status.INVALID_ARGUMENT, 'SANDBOX::INVALID_PARAMETER'],

@@ -34,9 +34,9 @@ export function call(method, request, { key = service.key, deadline_ms = 60_000 
 }
 
 // The first event that `isWanted`. Rejects when the stream ends before.
-export function watch(id, isWanted, { deadline_ms = 60_000, onFirst = () => {} } = {}) {
+export function watch(id, isWanted, { deadline_ms = 60_000, onFirst = () => {}, method = 'WatchSandbox' } = {}) {
     return new Promise((resolve, reject) => {
-        const stream = lifecycle.WatchSandbox({ id }, metadata_of(service.key), deadline_in(deadline_ms))
+        const stream = lifecycle[method]({ id }, metadata_of(service.key), deadline_in(deadline_ms))
         let first = true
         stream.on('error', reject)
         stream.on('end', () => reject(new Error('the watch ended without a status')))
@@ -49,6 +49,8 @@ export function watch(id, isWanted, { deadline_ms = 60_000, onFirst = () => {} }
         })
     })
 }
+
+export const watch_snapshot = (id, isWanted, options) => watch(id, isWanted, { ...options, method: 'WatchSnapshot' })
 
 export function health(name) {
     return new Promise((resolve, reject) => prober.Check({ service: name }, deadline_in(10_000), (error, answer) => (error ? reject(error) : resolve(answer))))

@@ -881,6 +881,7 @@ struct fake_orchestrator *fake_orchestrator_new(const char *socket_path)
         {.name = "PauseSandbox", .unary = pause_sandbox},
         {.name = "ResumeSandbox", .unary = resume_sandbox},
         {.name = "WatchSandbox", .stream = watch, .endless = true},
+        {.name = "WatchSnapshot", .stream = fake_watch_snapshot, .endless = true},
         {.name = "Exec", .stream = exec},
         {.name = "Logs", .stream = fake_logs},
         {.name = NULL},

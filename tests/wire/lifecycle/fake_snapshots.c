@@ -24,6 +24,8 @@ struct failure {
 
 struct fake_snapshots {
     pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t changed;
+    uint64_t version; /* of the snapshots */
     struct fake_snapshot items[MAX_SNAPSHOTS];
     unsigned count;
     const description *description;
@@ -39,6 +41,7 @@ struct fake_snapshots *fake_snapshots_new(void)
     struct fake_snapshots *snapshots = xcalloc(1, sizeof(*snapshots));
 
     pthread_mutex_init(&snapshots->lock, NULL);
+    pthread_cond_init(&snapshots->changed, NULL);
     return snapshots;
 }
 
@@ -50,6 +53,13 @@ static void lock(struct fake_snapshots *snapshots)
 static void unlock(struct fake_snapshots *snapshots)
 {
     pthread_mutex_unlock(&snapshots->lock);
+}
+
+/* Under the lock. */
+static void tell_all(struct fake_snapshots *snapshots)
+{
+    snapshots->version++;
+    pthread_cond_broadcast(&snapshots->changed);
 }
 
 void fake_snapshots_clear(struct fake_snapshots *snapshots)
@@ -70,6 +80,7 @@ void fake_snapshots_clear(struct fake_snapshots *snapshots)
 void fake_snapshots_free(struct fake_snapshots *snapshots)
 {
     fake_snapshots_clear(snapshots);
+    pthread_cond_destroy(&snapshots->changed);
     pthread_mutex_destroy(&snapshots->lock);
     free(snapshots);
 }
@@ -94,6 +105,7 @@ static struct fake_snapshot *put(struct fake_snapshots *snapshots, const struct 
         slot = &snapshots->items[snapshots->count++];
     }
     *slot = *snapshot;
+    tell_all(snapshots);
     return slot;
 }
 
@@ -379,6 +391,60 @@ int fake_delete_snapshot(struct rpc_call *call, const void *request, void *respo
         outcome = refuse(err, ERR_PRECONDITION, "InvalidState");
     else
         *slot = snapshots->items[--snapshots->count];
+    tell_all(snapshots);
+    unlock(snapshots);
+    return outcome;
+}
+
+static void wake(void *self)
+{
+    struct fake_snapshots *snapshots = self;
+
+    lock(snapshots);
+    pthread_cond_broadcast(&snapshots->changed);
+    unlock(snapshots);
+}
+
+/* Under the lock, but not while it sends. */
+static int send_state(struct fake_snapshots *snapshots, struct rpc_call *call, const char *id,
+                      struct error *err)
+{
+    message state = OPENSANDBOX__ORCHESTRATOR__V1__SNAPSHOT__INIT;
+    const struct fake_snapshot *snapshot = find(snapshots, id);
+
+    if (!snapshot)
+        return not_found(id, err);
+    write_snapshot(call, snapshot, &state);
+    unlock(snapshots);
+    int sent = rpc_send(call, &state.base, err);
+    lock(snapshots);
+    return sent;
+}
+
+static int follow(struct fake_snapshots *snapshots, struct rpc_call *call, const char *id, struct error *err)
+{
+    for (;;) {
+        uint64_t seen = snapshots->version;
+        if (send_state(snapshots, call, id, err) < 0)
+            return -1;
+        while (snapshots->version == seen && !rpc_cancelled(call))
+            pthread_cond_wait(&snapshots->changed, &snapshots->lock);
+        if (rpc_cancelled(call))
+            return error_set(err, ERR_CANCELLED, "the watcher left");
+    }
+}
+
+int fake_watch_snapshot(struct rpc_call *call, const void *request, struct error *err)
+{
+    struct fake_orchestrator *fake = rpc_self(call);
+    struct fake_snapshots *snapshots = fake_snapshots_of(fake);
+    const Opensandbox__Orchestrator__V1__GetSnapshotRequest *in = request;
+
+    if (fake_enter(fake, "WatchSnapshot", in->id, err) < 0)
+        return -1;
+    rpc_on_cancel(call, wake, snapshots);
+    lock(snapshots);
+    int outcome = follow(snapshots, call, in->id, err);
     unlock(snapshots);
     return outcome;
 }

@@ -52,7 +52,7 @@ void fake_snapshots_clear(struct fake_snapshots *snapshots);
 void fake_snapshots_free(struct fake_snapshots *snapshots);
 rpc_unary_fn fake_create_snapshot, fake_get_snapshot, fake_list_snapshots, fake_delete_snapshot,
     fake_describe;
-rpc_stream_fn fake_logs;
+rpc_stream_fn fake_logs, fake_watch_snapshot;
 
 struct fake_snapshots *fake_snapshots_of(struct fake_orchestrator *fake);
 /* Notes the call and answers whether the fake is there at all. */

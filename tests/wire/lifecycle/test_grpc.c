@@ -137,6 +137,51 @@ static void a_create_says_what_the_sandbox_was_made_from(void **state)
     protobuf_c_message_free_unpacked(&sandbox->base, NULL);
 }
 
+typedef Opensandbox__Lifecycle__V1__Snapshot snapshot_message;
+
+static void next_snapshot_is(struct rpc_stream *stream, const char *wanted_state)
+{
+    snapshot_message *snapshot = NULL;
+    struct error err = {0};
+
+    if (rpc_stream_next(stream, &snapshot, &err) != 1)
+        fail_msg("the watch ended: %s", err.text);
+    assert_string_equal(snapshot->id, "snap-1");
+    assert_string_equal(snapshot->status->state, wanted_state);
+    protobuf_c_message_free_unpacked(&snapshot->base, NULL);
+}
+
+static void a_watch_of_a_snapshot_tells_its_states_until_it_is_gone(void **state)
+{
+    struct stand *stand = *state;
+    SCOPED(channel) struct rpc_channel *channel = dial(stand, STAND_KEY);
+    Opensandbox__Lifecycle__V1__GetSnapshotRequest get_request =
+        OPENSANDBOX__LIFECYCLE__V1__GET_SNAPSHOT_REQUEST__INIT;
+    Opensandbox__Lifecycle__V1__DeleteSnapshotRequest delete_request =
+        OPENSANDBOX__LIFECYCLE__V1__DELETE_SNAPSHOT_REQUEST__INIT;
+    struct fake_snapshot snapshot = {.id = "snap-1", .phase = "Pending", .sandbox = "web", .containers = 1};
+    struct rpc_stream *stream;
+    ProtobufCMessage *answer;
+    struct error err = {0};
+
+    fake_put_snapshot(stand->fake, &snapshot);
+    get_request.id = delete_request.id = (char *)"snap-1";
+    assert_ok(rpc_stream_open(channel, LIFECYCLE, "WatchSnapshot", &get_request.base, &stream, NULL, &err),
+              &err);
+    next_snapshot_is(stream, "Creating");
+    snapshot.phase = "Succeed";
+    snapshot.restore_image = "reg/snap:1@sha256:abc";
+    fake_put_snapshot(stand->fake, &snapshot);
+    next_snapshot_is(stream, "Ready");
+    assert_ok(rpc_unary(channel, LIFECYCLE, "DeleteSnapshot", &delete_request.base, &answer, NULL, &err),
+              &err);
+    protobuf_c_message_free_unpacked(answer, NULL);
+    assert_int_equal(rpc_stream_next(stream, &answer, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_string_equal(err.reason, "SNAPSHOT::NOT_FOUND");
+    rpc_stream_free(stream);
+}
+
 static void failures_carry_class_and_contract_code(void **state)
 {
     struct stand *stand = *state;
@@ -270,6 +315,7 @@ int main(void)
         WITH_STAND(every_method_wants_the_key),
         WITH_STAND(a_sandbox_has_every_member),
         WITH_STAND(a_create_says_what_the_sandbox_was_made_from),
+        WITH_STAND(a_watch_of_a_snapshot_tells_its_states_until_it_is_gone),
         WITH_STAND(failures_carry_class_and_contract_code),
         WITH_STAND(a_cancelled_create_leaves_no_sandbox_behind),
         WITH_STAND(a_watch_shows_progress_images_and_hidden_failures),

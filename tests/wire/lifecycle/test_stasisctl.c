@@ -77,6 +77,9 @@ static void exit_codes_tell_what_went_wrong(void **state)
         {"exec stopped -- ls", 4, "no running pod"},
         {"delete none", 3, "not found"},
         {"pause none --wait", 3, "not found"},
+        {"snapshot create none --wait", 3, "not found"},
+        {"snapshot delete none --wait", 3, "not found"},
+        {"snapshot get none --wait", 2, "no flag of snapshot get"},
         {"--help", 0, ""},
         {"get web --version", 0, ""},
     };
@@ -406,6 +409,69 @@ static void ctrl_c_leaves_and_says_that_the_pause_goes_on(void **state)
     assert_int_equal(fake_calls(stand->fake, "ResumeSandbox web"), 0);
 }
 
+#define ID_OF_S1 "debd1027-9784-4407-ad12-d75992e39ca9"
+
+static void put_snapshot(struct stand *stand, const char *phase)
+{
+    const struct fake_snapshot snapshot = {.id = ID_OF_S1,
+                                           .sandbox = "web",
+                                           .name = "",
+                                           .phase = phase,
+                                           .restore_image = "reg/snap:1@sha256:abc",
+                                           .pull_secret = "",
+                                           .containers = 1,
+                                           .failed_reason = "PushFailed",
+                                           .failed_message = "registry says 403",
+                                           .transition_ms = 5000};
+
+    fake_put_snapshot(stand->fake, &snapshot);
+}
+
+static void snapshot_create_waits_until_the_snapshot_is_ready(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+
+    put_phase(stand, "Succeed");
+    begin(&running, stand, "snapshot create web --request-id s-1 --wait");
+    fake_await_call(stand->fake, "WatchSnapshot " ID_OF_S1);
+    put_snapshot(stand, "Committing");
+    put_snapshot(stand, "Succeed");
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 0);
+    assert_string_equal(running.run.output, ID_OF_S1 "\n");
+    assert_contains(running.run.errors, "Ready"); /* a watch may skip what came before */
+    run_done(&running.run);
+}
+
+static void snapshot_create_that_fails_is_1_and_tells_why(void **state)
+{
+    struct stand *stand = *state;
+    struct running running;
+
+    put_phase(stand, "Succeed");
+    begin(&running, stand, "snapshot create web --request-id s-1 --wait -o json");
+    fake_await_call(stand->fake, "WatchSnapshot " ID_OF_S1);
+    put_snapshot(stand, "Failed");
+    pthread_join(running.thread, NULL);
+    assert_exit(&running.run, 1);
+    assert_contains(running.run.output, "\"state\": \"Failed\"");
+    assert_contains(running.run.errors, "the snapshot failed: ");
+    assert_contains(running.run.errors, "registry says 403");
+    run_done(&running.run);
+}
+
+static void snapshot_delete_waits_until_it_is_gone(void **state)
+{
+    struct stand *stand = *state;
+
+    put_snapshot(stand, "Succeed");
+    SCOPED_RUN struct run run = ctl(stand, "snapshot delete --wait " ID_OF_S1);
+    assert_exit(&run, 0);
+    assert_string_equal(run.output, ID_OF_S1 " deleted\n");
+    assert_int_equal(fake_calls(stand->fake, "WatchSnapshot " ID_OF_S1), 1);
+}
+
 #define WITH_STAND(test) cmocka_unit_test_setup(test, stand_setup)
 
 int main(void)
@@ -426,6 +492,9 @@ int main(void)
         WITH_STAND(a_restart_of_the_orchestrator_does_not_end_the_wait),
         WITH_STAND(a_sandbox_deleted_meanwhile_ends_the_wait_with_3),
         WITH_STAND(ctrl_c_leaves_and_says_that_the_pause_goes_on),
+        WITH_STAND(snapshot_create_waits_until_the_snapshot_is_ready),
+        WITH_STAND(snapshot_create_that_fails_is_1_and_tells_why),
+        WITH_STAND(snapshot_delete_waits_until_it_is_gone),
     };
     return cmocka_run_group_tests(tests, stand_setup_group, stand_teardown_group);
 }
