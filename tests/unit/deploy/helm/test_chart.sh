@@ -108,6 +108,10 @@ wrong_values_are_refused_by_name()
     refuses agent.nice=20 "/agent/nice"
     refuses agent.ioPriority=best "/agent/ioPriority"
     refuses lifecycleSvc.replicas=0 "/lifecycleSvc/replicas"
+    refuses lifecycleSvc.proxy.idleTimeout=10 "/lifecycleSvc/proxy/idleTimeout"
+    refuses lifecycleSvc.proxy.maxRequests=65537 "/lifecycleSvc/proxy/maxRequests"
+    refuses lifecycleSvc.sandboxTemplate.template.spec=x "'template' not allowed"
+    refuses lifecycleSvc.execdInitResources.cpu=1 "'cpu' not allowed"
     refuses tls.certManager.enabled=true "/tls/certManager/issuerRef/name"
     refuses tls.existingSecrets.snapshotSvc=mine "all of lifecycleSvc, snapshotSvc and committerAgent"
     refuses controller.commitMode=agent,agent.enabled=false "agent.enabled=true"
@@ -167,6 +171,7 @@ own-secrets     --set apiKey.existingSecret=keys,tls.existingSecrets.lifecycleSv
 guide           --set controller.snapshot.registry=r.example.com/s,controller.snapshot.snapshotPushSecret=push,controller.snapshot.resumePullSecret=pull,controller.snapshot.imageCommitterImage=x/y:1,controller.snapshot.commitJobTimeout=5m,controller.snapshot.uploadTimeout=20m
 everything      --set imagePullSecrets[0].name=cred,global.imageRegistry=mirror:5000,agent.registryCA.configMap=ca,agent.seLinuxOptions.type=spc_t,agent.priorityClassName=high,lifecycleSvc.allowedHostPaths[0]=/srv,lifecycleSvc.execdImage=execd:1,networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus,userRoles.aggregate=true
 small           --set lifecycleSvc.replicas=1,snapshotSvc.replicas=1,networkPolicy.enabled=false,controller.watchAllNamespaces=false,crds.install=false,createSandboxNamespace=false,userRoles.create=false
+doors           --set lifecycleSvc.restTlsSecret=rest,lifecycleSvc.eip=https://sandboxes.example/base,lifecycleSvc.proxy.maxRequests=0,lifecycleSvc.execdInitResources.limits.cpu=500m,lifecycleSvc.sandboxTemplate.spec.template.spec.restartPolicy=Never
 old             --kube-version 1.20.2
 new             --kube-version 1.33.0
 TABLE
@@ -178,6 +183,9 @@ every_value_changes_something()
     idle=$(tests/unit/deploy/helm/every_value.py "$KUBERNETES_TOOLS/helm" "$chart")
     [ -z "$idle" ] || fail "these values do nothing: $idle"
 }
+
+calls_sandboxes='.[] | select(.kind == "NetworkPolicy" and .metadata.name == "stasis-lifecycle-svc")
+    | .spec.egress[] | select(any(.to[]?; .podSelector.matchExpressions[0].key? == "batch-sandbox.sandbox.opensandbox.io/name")) | tojson'
 
 # ---- single values -------------------------------------------------------------------------------------------------------
 
@@ -191,6 +199,24 @@ the_values_of_the_guide_reach_the_controller()
     done
     jq -e "$pods_of"' any(args; .arg == "--snapshot-registry-insecure=true")' "$work/insecure.json" >/dev/null ||
         fail "insecure: snapshot-svc lacks --snapshot-registry-insecure=true"
+}
+
+the_public_api_is_as_it_is_wanted()
+{
+    local want file=$work/doors.json
+    for want in --rest-tls-dir=/etc/stasis/rest-tls --eip=https://sandboxes.example/base --proxy-max-requests=0 \
+        '--execd-init-resources={"limits":{"cpu":"500m"}}' --sandbox-template-file=/etc/stasis/sandbox-template/template.yaml; do
+        jq -e --arg want "$want" "$pods_of"' any(args; .pod == "stasis-lifecycle-svc" and .arg == $want)' "$file" >/dev/null ||
+            fail "doors: lifecycle-svc lacks $want"
+    done
+    holds "doors: probes speak TLS" \
+        'containers | select(.pod == "stasis-lifecycle-svc") | .readinessProbe, .livenessProbe | select(.httpGet.scheme != "HTTPS")' "$file"
+    jq -e 'any(.[]; .kind == "ConfigMap" and .data["template.yaml"] == "spec:\n  template:\n    spec:\n      restartPolicy: Never\n")' "$file" >/dev/null ||
+        fail "doors: no ConfigMap with the template"
+    jq -e "$pods_of"' any(pods; .name == "stasis-lifecycle-svc" and any(.spec.volumes[]; .secret.secretName == "rest")
+        and any(.spec.volumes[]; .configMap.name == "stasis-lifecycle-svc-sandbox-template"))' "$file" >/dev/null || fail "doors: the files are not mounted"
+    holds "doors: without the proxy nobody calls sandboxes" "$calls_sandboxes" "$file"
+    jq -e "[$calls_sandboxes] != []" "$work/defaults.json" >/dev/null || fail "defaults: the proxy may not call sandboxes"
 }
 
 without_an_agent_only_jobs_commit()
@@ -258,7 +284,7 @@ snapshot_svc_may_not_read_more_than_it_needs()
 find_helm
 for case in the_chart_carries_the_same_definitions the_local_backend_and_the_definitions_know_the_same_members \
     the_chart_has_the_version_of_the_tree the_chart_passes_helms_own_lint wrong_values_are_refused_by_name \
-    every_combination_keeps_the_rules every_value_changes_something the_values_of_the_guide_reach_the_controller without_an_agent_only_jobs_commit \
+    every_combination_keeps_the_rules every_value_changes_something the_values_of_the_guide_reach_the_controller the_public_api_is_as_it_is_wanted without_an_agent_only_jobs_commit \
     one_registry_and_the_pull_secrets_reach_every_image certificates_name_their_role the_agent_has_no_capability_too_many \
     apparmor_is_off_for_the_agent_in_the_words_of_the_cluster uninstalling_keeps_definitions_and_sandboxes \
     snapshot_svc_may_not_read_more_than_it_needs; do
