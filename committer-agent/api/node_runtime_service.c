@@ -47,6 +47,7 @@ static void container_view(const struct pod_container *container, container_mess
     message->reason = container->reason;
     message->message = container->message;
     message->image = container->image;
+    message->init = container->is_init;
     message->started_at_unix_ms = container->started_at_unix_ms;
     message->finished_at_unix_ms = container->finished_at_unix_ms;
 }

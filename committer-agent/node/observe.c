@@ -121,12 +121,11 @@ static const struct container *find_sandbox(const struct container *containers, 
 }
 
 /* The containers that the pod is to have, in order, as its sandbox's label says. */
-static void add_expected(struct pod *pod, const char *names)
+static void add_expected(struct pod *pod, const char *names, bool are_init)
 {
     SCOPED(string) char *copy = xstrdup(names);
     char *rest;
 
-    pod->containers = xcalloc(EXPECTED_MAX, sizeof(*pod->containers));
     for (char *name = strtok_r(copy, ",", &rest); name && pod->container_count < EXPECTED_MAX;
          name = strtok_r(NULL, ",", &rest)) {
         struct pod_container *container = &pod->containers[pod->container_count++];
@@ -136,6 +135,7 @@ static void add_expected(struct pod *pod, const char *names)
         container->message = xstrdup("");
         container->image = xstrdup("");
         container->state = CONTAINER_WAITING;
+        container->is_init = are_init;
     }
 }
 
@@ -189,7 +189,9 @@ int observe_containers(const struct observer *observer, const char *uid, const s
     pod->pod_namespace = xstrdup(sandbox->pod_namespace);
     pod->name = xstrdup(sandbox->pod_name);
     pod->sandbox_id = xstrdup(sandbox->id);
-    add_expected(pod, container_label_get(sandbox, LABEL_CONTAINERS));
+    pod->containers = xcalloc(EXPECTED_MAX, sizeof(*pod->containers));
+    add_expected(pod, container_label_get(sandbox, LABEL_INIT_CONTAINERS), true);
+    add_expected(pod, container_label_get(sandbox, LABEL_CONTAINERS), false);
     if (fill_sandbox(observer, pod, &sandbox_runs, err) < 0)
         return error_wrap(err, "looking at pod %s", uid);
     for (size_t i = 0; i < pod->container_count; i++) {

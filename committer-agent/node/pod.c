@@ -78,7 +78,7 @@ bool pod_equal(const struct pod *a, const struct pod *b)
 const struct pod_container *pod_container_get(const struct pod *pod, const char *name)
 {
     for (size_t i = 0; i < pod->container_count; i++)
-        if (!name || !*name || strcmp(pod->containers[i].name, name) == 0)
+        if (name && *name ? strcmp(pod->containers[i].name, name) == 0 : !pod->containers[i].is_init)
             return &pod->containers[i];
     return NULL;
 }
@@ -90,9 +90,10 @@ enum pod_state pod_state_of(bool sandbox_runs, const struct pod_container *conta
     if (!sandbox_runs)
         return POD_ENDED;
     for (size_t i = 0; i < count; i++) {
-        if (containers[i].state == CONTAINER_EXITED)
+        const bool exited = containers[i].state == CONTAINER_EXITED;
+        if (exited && (!containers[i].is_init || containers[i].exit_code != 0))
             return POD_ENDED;
-        waiting |= containers[i].state == CONTAINER_WAITING;
+        waiting |= containers[i].is_init ? !exited : containers[i].state == CONTAINER_WAITING;
     }
     return waiting ? POD_STARTING : POD_READY;
 }

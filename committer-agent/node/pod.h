@@ -13,6 +13,7 @@ enum pod_container_state { CONTAINER_WAITING = 1, CONTAINER_RUNNING, CONTAINER_F
 struct pod_container {
     char *name, *id, *reason, *message, *image;
     enum pod_container_state state;
+    bool is_init;
     bool reaped; /* EXITED, and its output is in the log to the last byte */
     int exit_code;
     int64_t started_at_unix_ms, finished_at_unix_ms; /* 0: not yet */
@@ -22,7 +23,7 @@ struct pod {
     char *uid, *pod_namespace, *name, *ip;
     char *sandbox_id;
     enum pod_state state;
-    struct pod_container *containers; /* in the order of the request */
+    struct pod_container *containers; /* in the order of the request, init containers first */
     size_t container_count;
 };
 
@@ -30,7 +31,7 @@ void pod_free(struct pod *pod);
 DEFINE_FREEP(pod, struct pod, pod_free)
 struct pod *pod_copy(const struct pod *pod);
 bool pod_equal(const struct pod *a, const struct pod *b);
-/* name "" or NULL: the first; NULL: there is none of that name. */
+/* name "" or NULL: the first that is no init container; NULL: there is none of that name. */
 const struct pod_container *pod_container_get(const struct pod *pod, const char *name);
 
 /* What the containers and the sandbox make of the pod. */

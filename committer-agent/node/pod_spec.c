@@ -156,6 +156,27 @@ static int check_hostname(const char *hostname, struct error *err)
     return 0;
 }
 
+static const container_spec_message *nth(const pod_request *request, size_t i)
+{
+    return i < request->n_init_containers ? request->init_containers[i]
+                                          : request->containers[i - request->n_init_containers];
+}
+
+static int check_containers(const pod_request *request, struct error *err)
+{
+    const size_t inits = request->n_init_containers;
+
+    for (size_t i = 0; i < inits + request->n_containers; i++) {
+        if (check_container(nth(request, i), err) < 0)
+            return i < inits ? error_wrap(err, "init_containers[%zu]", i)
+                             : error_wrap(err, "containers[%zu]", i - inits);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(nth(request, k)->name, nth(request, i)->name) == 0)
+                return invalid(err, "containers.name", "each only once", nth(request, i)->name);
+    }
+    return 0;
+}
+
 int pod_request_check(const pod_request *request, struct error *err)
 {
     if (check_ref(request->pod, err) < 0 || check_labels(request, err) < 0 ||
@@ -163,14 +184,9 @@ int pod_request_check(const pod_request *request, struct error *err)
         return -1;
     if (request->n_containers == 0 || request->n_containers > POD_MAX_CONTAINERS)
         return invalid(err, "containers", "1 to 16", request->n_containers ? "more" : "none");
-    for (size_t i = 0; i < request->n_containers; i++) {
-        if (check_container(request->containers[i], err) < 0)
-            return error_wrap(err, "containers[%zu]", i);
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(request->containers[k]->name, request->containers[i]->name) == 0)
-                return invalid(err, "containers.name", "each only once", request->containers[i]->name);
-    }
-    return 0;
+    if (request->n_init_containers > POD_MAX_CONTAINERS)
+        return invalid(err, "init_containers", "at most 16", "more");
+    return check_containers(request, err);
 }
 
 char *pod_log_dir(const char *log_dir, const char *pod_namespace, const char *name, const char *uid)
@@ -225,11 +241,11 @@ static bool is_reserved_label(const char *key)
            strncmp(key, "stasis.opensandbox.io/", 22) == 0;
 }
 
-static char *container_names(const pod_request *request)
+static char *names_of(container_spec_message *const *containers, size_t count)
 {
     struct strbuf names = STRBUF_INIT;
-    for (size_t i = 0; i < request->n_containers; i++)
-        strbuf_addf(&names, "%s%s", i ? "," : "", request->containers[i]->name);
+    for (size_t i = 0; i < count; i++)
+        strbuf_addf(&names, "%s%s", i ? "," : "", containers[i]->name);
     return strbuf_take(&names);
 }
 
@@ -266,7 +282,8 @@ Runtime__V1__PodSandboxConfig *pod_sandbox_config(const pod_request *request, co
     Runtime__V1__PodSandboxConfig *config =
         NEW_MESSAGE(Runtime__V1__PodSandboxConfig, runtime__v1__pod_sandbox_config__init);
     const Opensandbox__Committer__V1__PodRef *pod = request->pod;
-    SCOPED(string) char *names = container_names(request);
+    SCOPED(string) char *names = names_of(request->containers, request->n_containers);
+    SCOPED(string) char *inits = names_of(request->init_containers, request->n_init_containers);
 
     config->metadata = NEW_MESSAGE(Runtime__V1__PodSandboxMetadata, runtime__v1__pod_sandbox_metadata__init);
     config->metadata->name = xstrdup(pod->name);
@@ -285,6 +302,8 @@ Runtime__V1__PodSandboxConfig *pod_sandbox_config(const pod_request *request, co
     SANDBOX_LABEL(config, LABEL_POD_UID, pod->uid);
     SANDBOX_LABEL(config, LABEL_MANAGED, "true");
     SANDBOX_LABEL(config, LABEL_CONTAINERS, names);
+    if (request->n_init_containers)
+        SANDBOX_LABEL(config, LABEL_INIT_CONTAINERS, inits);
     for (size_t i = 0; i < request->n_annotations; i++)
         SANDBOX_ANNOTATION(config, request->annotations[i]->key, request->annotations[i]->value);
     return config;

@@ -18,13 +18,30 @@ static int step_failed(struct error *err, const char *reason)
     return error_reason(err, reason);
 }
 
-static int pull_images(struct node *node, const pod_request *request, struct rpc_call *parent,
-                       struct error *err)
+static int pull_images(struct node *node, const pod_request *request, container_spec_message *const *specs,
+                       size_t count, struct rpc_call *parent, struct error *err)
 {
-    for (size_t i = 0; i < request->n_containers; i++) {
-        const container_spec_message *spec = request->containers[i];
-        if (pull_image(node->cri, spec->image, spec->image_pull_policy, request->pull_secrets,
+    for (size_t i = 0; i < count; i++)
+        if (pull_image(node->cri, specs[i]->image, specs[i]->image_pull_policy, request->pull_secrets,
                        request->n_pull_secrets, parent, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* Those of init containers, too: nothing has begun when one cannot be had. */
+static int pull_all(struct node *node, const pod_request *request, struct rpc_call *parent, struct error *err)
+{
+    if (pull_images(node, request, request->init_containers, request->n_init_containers, parent, err) < 0)
+        return -1;
+    return pull_images(node, request, request->containers, request->n_containers, parent, err);
+}
+
+static int make_log_dirs_of(const char *folder, container_spec_message *const *specs, size_t count,
+                            struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        SCOPED(string) char *path = xasprintf("%s/%s", folder, specs[i]->name);
+        if (dir_ensure(path, 0750, err) < 0)
             return -1;
     }
     return 0;
@@ -37,12 +54,9 @@ static int make_log_dirs(struct node *node, const pod_request *request, struct e
     char *folder =
         pod_log_dir(node->log_dir, request->pod->namespace_, request->pod->name, request->pod->uid);
 
-    for (size_t i = 0; i < request->n_containers; i++) {
-        SCOPED(string) char *path = xasprintf("%s/%s", folder, request->containers[i]->name);
-        if (dir_ensure(path, 0750, err) < 0)
-            return -1;
-    }
-    return 0;
+    if (make_log_dirs_of(folder, request->init_containers, request->n_init_containers, err) < 0)
+        return -1;
+    return make_log_dirs_of(folder, request->containers, request->n_containers, err);
 }
 
 static int create_sandbox(struct node *node, const pod_request *request,
@@ -109,6 +123,35 @@ static bool is_stillborn(const struct pod *pod)
     return true;
 }
 
+/* The next one that is to run. 1: it runs now, or another does; 0: all have ended well. */
+static int run_init(struct node *node, const struct pod *pod, const pod_request *request,
+                    Runtime__V1__PodSandboxConfig *config, struct error *err)
+{
+    for (size_t i = 0; i < request->n_init_containers; i++) {
+        const container_spec_message *spec = request->init_containers[i];
+        const struct pod_container *seen = pod_container_get(pod, spec->name);
+        if (seen && seen->state == CONTAINER_EXITED)
+            continue; /* with 0, or the pod had ended */
+        return run_container(node, pod, request, spec, config, err) < 0 ? -1 : 1;
+    }
+    return 0;
+}
+
+static int run_containers(struct node *node, const struct pod *pod, const pod_request *request,
+                          Runtime__V1__PodSandboxConfig *config, struct error *err)
+{
+    int result = run_init(node, pod, request, config, err);
+
+    for (size_t i = 0; result == 0 && i < request->n_containers; i++)
+        result = run_container(node, pod, request, request->containers[i], config, err);
+    if (result < 0) {
+        struct error ignored = {0}; /* the watcher lists again when this fails for a deeper reason */
+        (void)watcher_refresh(node->watcher, pod->uid, &ignored);
+        return -1;
+    }
+    return 0;
+}
+
 static int run_missing(struct node *node, const pod_request *request, struct rpc_call *parent,
                        struct pod **ret_pod, struct error *err)
 {
@@ -123,7 +166,7 @@ static int run_missing(struct node *node, const pod_request *request, struct rpc
         *ret_pod = TAKE(pod);
         return 0;
     }
-    if (pull_images(node, request, parent, err) < 0)
+    if (pull_all(node, request, parent, err) < 0)
         return -1;
     if (pod && is_stillborn(pod)) {
         if (cri_remove_sandbox(node->cri, pod->sandbox_id, err) < 0)
@@ -132,12 +175,8 @@ static int run_missing(struct node *node, const pod_request *request, struct rpc
     }
     if (!pod && (create_sandbox(node, request, config, err) < 0 || look(node, uid, &pod, err) < 0))
         return -1;
-    for (size_t i = 0; pod && i < request->n_containers; i++)
-        if (run_container(node, pod, request, request->containers[i], config, err) < 0) {
-            struct error ignored = {0}; /* the watcher lists again when this fails for a deeper reason */
-            (void)watcher_refresh(node->watcher, uid, &ignored);
-            return -1;
-        }
+    if (pod && run_containers(node, pod, request, config, err) < 0)
+        return -1;
     pod_freep(&pod);
     if (look(node, uid, &pod, err) < 0)
         return -1;

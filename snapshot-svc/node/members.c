@@ -20,7 +20,7 @@ struct member {
 
 /* clang-format off */
 static const struct member spec_members[] = {
-    {"containers", DONE}, {"volumes", DONE}, {"hostname", DONE}, {"imagePullSecrets", DONE}, {"nodeName", DONE},
+    {"containers", DONE}, {"initContainers", DONE}, {"volumes", DONE}, {"hostname", DONE}, {"imagePullSecrets", DONE}, {"nodeName", DONE},
     {"nodeSelector", DONE}, {"terminationGracePeriodSeconds", DONE}, {"restartPolicy", DONE}, {"os", DONE},
 
     {"automountServiceAccountToken", NO_MATTER}, {"dnsPolicy", NO_MATTER}, {"enableServiceLinks", NO_MATTER},
@@ -32,7 +32,7 @@ static const struct member spec_members[] = {
 
     {"activeDeadlineSeconds", REFUSED}, {"dnsConfig", REFUSED}, {"ephemeralContainers", REFUSED},
     {"hostAliases", REFUSED}, {"hostIPC", REFUSED}, {"hostNetwork", REFUSED}, {"hostPID", REFUSED},
-    {"initContainers", REFUSED}, {"overhead", REFUSED}, {"readinessGates", REFUSED}, {"resourceClaims", REFUSED},
+    {"overhead", REFUSED}, {"readinessGates", REFUSED}, {"resourceClaims", REFUSED},
     {"runtimeClassName", REFUSED}, {"schedulingGates", REFUSED}, {"securityContext", REFUSED},
     {"setHostnameAsFQDN", REFUSED}, {"shareProcessNamespace", REFUSED}, {"subdomain", REFUSED},
     {NULL, REFUSED},

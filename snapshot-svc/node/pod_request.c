@@ -135,20 +135,26 @@ static void check_restart_policy(const json_t *pod, struct json_strings *ignored
 
 /* ---- */
 
-static int fill_containers(const json_t *pod, const struct volumes *volumes, run_pod_request *request,
+struct container_list {
+    const char *member; /* of the pod's spec */
+    container_message ***messages;
+    size_t *count;
+};
+
+static int fill_containers(const json_t *pod, const struct volumes *volumes, struct container_list list,
                            struct json_strings *ignored, struct error *err)
 {
-    const json_t *containers = json_path(pod, "spec.containers");
+    const json_t *containers = json_object_get(json_object_get(pod, "spec"), list.member);
     size_t i;
     json_t *container;
 
-    request->containers = xcalloc(json_array_size(containers) + 1, sizeof(*request->containers));
+    *list.messages = xcalloc(json_array_size(containers) + 1, sizeof(**list.messages));
     json_array_foreach(containers, i, container)
     {
-        SCOPED(string) char *what = xasprintf("spec.containers[%zu]", i);
+        SCOPED(string) char *what = xasprintf("spec.%s[%zu]", list.member, i);
         container_message *message = xcalloc(1, sizeof(*message));
         opensandbox__committer__v1__container_spec__init(message);
-        request->containers[request->n_containers++] = message;
+        (*list.messages)[(*list.count)++] = message;
         if (container_request_fill(pod, container, what, volumes, message, ignored, err) < 0)
             return -1;
     }
@@ -159,6 +165,9 @@ int pod_request_build(const json_t *pod, const struct volumes *volumes, run_pod_
                       struct json_strings *ignored, struct error *err)
 {
     SCOPED(pod_request) run_pod_request *request = xcalloc(1, sizeof(*request));
+    const struct container_list inits = {"initContainers", &request->init_containers,
+                                         &request->n_init_containers};
+    const struct container_list others = {"containers", &request->containers, &request->n_containers};
 
     opensandbox__committer__v1__run_pod_request__init(request);
     fill_ref(pod, request);
@@ -167,7 +176,8 @@ int pod_request_build(const json_t *pod, const struct volumes *volumes, run_pod_
     fill_annotations(json_path(pod, "metadata.annotations"), request);
     if (members_check(json_object_get(pod, "spec"), MEMBERS_OF_SPEC, "spec", ignored, err) < 0 ||
         check_selector(pod, err) < 0 || check_os(pod, err) < 0 ||
-        fill_containers(pod, volumes, request, ignored, err) < 0)
+        fill_containers(pod, volumes, inits, ignored, err) < 0 ||
+        fill_containers(pod, volumes, others, ignored, err) < 0)
         return -1;
     check_restart_policy(pod, ignored);
     *ret_request = TAKE(request);

@@ -14,10 +14,20 @@ typedef Opensandbox__Committer__V1__Container container_seen;
 #define FROZEN  OPENSANDBOX__COMMITTER__V1__CONTAINER_STATE__FROZEN
 #define EXITED  OPENSANDBOX__COMMITTER__V1__CONTAINER_STATE__EXITED
 
-/* How many containers are in which state. */
+/* How many containers are in which state; init containers apart. */
 struct count {
-    size_t waiting, running, exited, failed;
+    size_t all, waiting, running, exited, failed;
+    size_t init_begun, init_left, init_failed;
 };
+
+static void count_init(const container_seen *container, struct count *count)
+{
+    const bool exited = container->state == EXITED;
+
+    count->init_begun += container->state != WAITING;
+    count->init_left += !exited;
+    count->init_failed += exited && container->exit_code != 0;
+}
 
 static struct count count_of(const pod_seen *seen)
 {
@@ -25,11 +35,16 @@ static struct count count_of(const pod_seen *seen)
 
     for (size_t i = 0; i < seen->n_containers; i++) {
         const container_seen *container = seen->containers[i];
+        if (container->init) {
+            count_init(container, &count);
+            continue;
+        }
+        count.all++;
         count.running += container->state == RUNNING || container->state == FROZEN;
         count.exited += container->state == EXITED;
         count.failed += container->state == EXITED && container->exit_code != 0;
     }
-    count.waiting = seen->n_containers - count.running - count.exited;
+    count.waiting = count.all - count.running - count.exited;
     return count;
 }
 
@@ -83,14 +98,21 @@ static json_t *condition(const json_t *old_conditions, const char *type, bool is
     return json;
 }
 
-static json_t *conditions(const json_t *pod, bool is_ready, const char *why_not, int64_t now_ms)
+static json_t *conditions_after(const json_t *pod, bool is_initialized, bool is_ready, const char *why_not,
+                                int64_t now_ms)
 {
     const json_t *old = json_path(pod, "status.conditions");
 
     return json_pack("[o, o, o, o]", condition(old, "PodScheduled", true, NULL, now_ms),
-                     condition(old, "Initialized", true, NULL, now_ms),
+                     condition(old, "Initialized", is_initialized, "ContainersNotInitialized", now_ms),
                      condition(old, "ContainersReady", is_ready, why_not, now_ms),
                      condition(old, "Ready", is_ready, why_not, now_ms));
+}
+
+/* Of a pod whose init containers, if there are any, are not in its way. */
+static json_t *conditions(const json_t *pod, bool is_ready, const char *why_not, int64_t now_ms)
+{
+    return conditions_after(pod, true, is_ready, why_not, now_ms);
 }
 
 static json_t *status_begin(const json_t *pod, const char *phase, int64_t now_ms)
@@ -150,7 +172,7 @@ static json_t *terminated(const container_seen *seen, const char *id)
     return json;
 }
 
-static json_t *container_status(const json_t *spec, const container_seen *seen)
+static json_t *container_status(const json_t *spec, const container_seen *seen, const char *waits_for)
 {
     bool is_running = seen && (seen->state == RUNNING || seen->state == FROZEN);
     json_t *json = container_begin(spec, is_running);
@@ -164,7 +186,7 @@ static json_t *container_status(const json_t *spec, const container_seen *seen)
     } else if (seen && seen->state == EXITED) {
         put_state(json, "terminated", terminated(seen, id));
     } else {
-        put_state(json, "waiting", reason_and_message("ContainerCreating", seen ? seen->message : ""));
+        put_state(json, "waiting", reason_and_message(waits_for, seen ? seen->message : ""));
     }
     return json;
 }
@@ -183,14 +205,33 @@ static const char *phase_of(const pod_seen *seen, const struct count *count, boo
 {
     bool ended = seen->state == OPENSANDBOX__COMMITTER__V1__POD_STATE__ENDED;
 
-    *ret_sandbox_ended = ended && count->exited == 0;
-    if (*ret_sandbox_ended)
+    *ret_sandbox_ended = ended && count->exited == 0 && count->init_failed == 0;
+    if (*ret_sandbox_ended || count->init_failed)
         return "Failed";
     if (count->waiting > 0 && count->exited == 0)
         return "Pending";
-    if (count->exited < seen->n_containers && count->running > 0)
+    if (count->exited < count->all && count->running > 0)
         return "Running";
     return count->failed || count->waiting ? "Failed" : "Succeeded";
+}
+
+/* An init container is ready when it has ended well. */
+static json_t *statuses(const json_t *specs, const pod_seen *seen, const char *waits_for, bool are_init)
+{
+    json_t *list = json_array(), *spec;
+    size_t i;
+
+    json_array_foreach(specs, i, spec)
+    {
+        const container_seen *container = container_of(seen, spec);
+        json_t *status = container_status(spec, container, waits_for);
+        if (are_init)
+            json_object_set_new(
+                status, "ready",
+                json_boolean(container && container->state == EXITED && container->exit_code == 0));
+        json_array_append_new(list, status);
+    }
+    return list;
 }
 
 json_t *pod_status_seen(const json_t *pod, const pod_seen *seen, int64_t now_unix_ms)
@@ -198,24 +239,25 @@ json_t *pod_status_seen(const json_t *pod, const pod_seen *seen, int64_t now_uni
     const struct count count = count_of(seen);
     bool sandbox_ended, is_ready = seen->state == OPENSANDBOX__COMMITTER__V1__POD_STATE__READY;
     const char *phase = phase_of(seen, &count, &sandbox_ended);
-    json_t *status = status_begin(pod, phase, now_unix_ms), *containers = json_array();
-    bool is_over = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
-    size_t i;
-    json_t *spec;
+    json_t *status = status_begin(pod, phase, now_unix_ms);
+    const json_t *inits = json_path(pod, "spec.initContainers");
+    const bool is_over = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+    const bool is_initialized = count.init_left == 0 && count.init_failed == 0;
 
-    json_array_foreach(json_path(pod, "spec.containers"), i, spec)
-    {
-        json_array_append_new(containers, container_status(spec, container_of(seen, spec)));
-    }
     if (sandbox_ended) {
         put(status, "reason", "PodSandboxEnded");
         put(status, "message", "the pod's sandbox ended under its containers");
     }
     put_ip(status, seen->ip);
-    json_object_set_new(
-        status, "conditions",
-        conditions(pod, is_ready && !is_over, is_over ? "PodCompleted" : "ContainersNotReady", now_unix_ms));
-    json_object_set_new(status, "containerStatuses", containers);
+    json_object_set_new(status, "conditions",
+                        conditions_after(pod, is_initialized, is_ready && !is_over,
+                                         is_over && is_initialized ? "PodCompleted" : "ContainersNotReady",
+                                         now_unix_ms));
+    if (json_array_size(inits))
+        json_object_set_new(status, "initContainerStatuses", statuses(inits, seen, "PodInitializing", true));
+    json_object_set_new(status, "containerStatuses",
+                        statuses(json_path(pod, "spec.containers"), seen,
+                                 is_initialized ? "ContainerCreating" : "PodInitializing", false));
     return status;
 }
 
@@ -326,5 +368,6 @@ bool pod_seen_is_incomplete(const pod_seen *seen)
     if (seen->state == OPENSANDBOX__COMMITTER__V1__POD_STATE__STARTING)
         return true;
     /* A sandbox whose making was cut off before any of its containers began: RunPod makes another. */
-    return seen->state == OPENSANDBOX__COMMITTER__V1__POD_STATE__ENDED && count.waiting == seen->n_containers;
+    return seen->state == OPENSANDBOX__COMMITTER__V1__POD_STATE__ENDED && count.waiting == count.all &&
+           count.init_begun == 0;
 }

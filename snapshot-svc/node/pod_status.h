@@ -1,7 +1,8 @@
 /* pod_status.h - what the agent sees of a pod, in the words of a Pod's status. Pure.
  * Spec: Kubernetes docs, "Pod Lifecycle"; kubelet getPhase() for a pod with restartPolicy Never.
  *
- *   containers waiting                   -> Pending
+ *   containers waiting, or init ones run -> Pending
+ *   an init container failed             -> Failed
  *   all run (a frozen one runs)          -> Running, Ready
  *   some ended, some run                 -> Running, not Ready
  *   all ended: every exit code 0 / not   -> Succeeded / Failed

@@ -190,7 +190,8 @@ int node_run_pod(struct node *node, const json_t *pod, int64_t *ret_wait_ms, str
         return err->code == ERR_CANCELLED ? 0 : start_failed(node, pod, *err, ret_wait_ms, err);
     table_start_worked(node->table, request->pod->uid);
     table_note_started(node->table, seen);
-    log_info("pod started", log_str("pod", request->pod->name),
-             log_i64("elapsed_ms", clock_monotonic_ms() - begun_ms));
+    if (!pod_seen_is_incomplete(seen)) /* else an init container runs: its end brings the pod here again */
+        log_info("pod started", log_str("pod", request->pod->name),
+                 log_i64("elapsed_ms", clock_monotonic_ms() - begun_ms));
     return node_mirror(node, pod, seen, err);
 }

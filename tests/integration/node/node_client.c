@@ -138,7 +138,8 @@ pod_answer *run_pod(struct world *world, const struct pod_wish *wish, struct err
     Opensandbox__Committer__V1__EnvVar env = OPENSANDBOX__COMMITTER__V1__ENV_VAR__INIT, *envs[] = {&env};
     Opensandbox__Committer__V1__Mount mount = OPENSANDBOX__COMMITTER__V1__MOUNT__INIT, *mounts[] = {&mount};
     container_wish specs[2], *pointers[] = {&specs[0], &specs[1]};
-    char *words[2][3];
+    container_wish inits[2], *init_pointers[] = {&inits[0], &inits[1]};
+    char *words[2][3], *init_words[2][3];
     ProtobufCBinaryData secret = {0};
     pod_answer *answer = NULL;
 
@@ -161,6 +162,11 @@ pod_answer *run_pod(struct world *world, const struct pod_wish *wish, struct err
         request.pull_secrets = &secret;
         request.n_pull_secrets = 1;
     }
+    for (size_t i = 0; i < 2 && wish->init_scripts[i]; i++) {
+        fill_container(&inits[i], i ? "second" : "first", wish->init_scripts[i], init_words[i], world, wish);
+        request.n_init_containers++;
+    }
+    request.init_containers = init_pointers;
     request.pod = &ref;
     request.hostname = (char *)"sandbox-7";
     request.containers = pointers;
@@ -299,6 +305,32 @@ pod_event *watch_until(struct world *world, struct rpc_stream *watch, int state)
         if (event->pod && strcmp(event->pod->pod->uid, world->uid) == 0 && (int)event->pod->state == state)
             return event;
         pod_event_free(event);
+    }
+}
+
+static size_t init_ends(const pod_answer *pod)
+{
+    size_t ended = 0;
+
+    for (size_t i = 0; i < pod->n_containers; i++)
+        ended += pod->containers[i]->init &&
+                 pod->containers[i]->state == OPENSANDBOX__COMMITTER__V1__CONTAINER_STATE__EXITED;
+    return ended;
+}
+
+size_t watch_init_ends(struct world *world, struct rpc_stream *watch, size_t at_least)
+{
+    struct error err = {0};
+
+    for (;;) {
+        pod_event *event = NULL;
+        if (rpc_stream_next(watch, &event, &err) != 1)
+            fail_msg("watch ended: %s", err.text);
+        size_t ended =
+            event->pod && strcmp(event->pod->pod->uid, world->uid) == 0 ? init_ends(event->pod) : 0;
+        pod_event_free(event);
+        if (ended >= at_least)
+            return ended;
     }
 }
 

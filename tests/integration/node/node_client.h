@@ -33,7 +33,8 @@ struct pod_wish {
     const char *policy, *secret;
     const char *host_path; /* mounted at /data, read-only */
     int64_t cpu_limit_millis, memory_limit_bytes;
-    const char *side_script; /* a second container, "side" */
+    const char *side_script;     /* a second container, "side" */
+    const char *init_scripts[2]; /* of init containers "first" and "second"; NULL: none */
 };
 
 /* NULL with err, or the answer: pod_answer_free. */
@@ -59,6 +60,8 @@ void executed_done(struct executed *executed);
 struct rpc_stream *watch_open(struct world *world);
 /* Reads on until the test's pod is in the state; the event is the caller's (pod_event_free). */
 pod_event *watch_until(struct world *world, struct rpc_stream *watch, int state);
+/* Until so many init containers of the pod have ended; how many have. */
+size_t watch_init_ends(struct world *world, struct rpc_stream *watch, size_t at_least);
 void pod_event_free(pod_event *event);
 
 /* Each line with a newline, stderr's with "E " before it. */

@@ -99,6 +99,58 @@ static void a_container_that_ended_is_told_and_never_started_again(void **state)
     rpc_stream_free(watch);
 }
 
+/* RunPod, again at each end of an init container, until it says something else than STARTING. */
+static pod_answer *run_to_the_end(struct world *world, const struct pod_wish *wish, struct rpc_stream *watch)
+{
+    size_t ended = 0;
+
+    for (;;) {
+        pod_answer *pod = must_run(world, wish);
+        if (pod->state != OPENSANDBOX__COMMITTER__V1__POD_STATE__STARTING)
+            return pod;
+        pod_answer_free(pod);
+        ended = watch_init_ends(world, watch, ended + 1);
+    }
+}
+
+static void init_containers_run_one_after_the_other_before_the_rest(void **state)
+{
+    struct world *world = *state;
+    const struct pod_wish wish = {.script = "sleep 1000", .init_scripts = {"sleep 0.2", "true"}};
+    struct rpc_stream *watch = watch_open(world);
+    pod_answer *pod = run_to_the_end(world, &wish, watch);
+    Opensandbox__Committer__V1__Container *first = pod->containers[0], *second = pod->containers[1],
+                                          *main = pod->containers[2];
+
+    assert_int_equal(pod->state, OPENSANDBOX__COMMITTER__V1__POD_STATE__READY);
+    assert_int_equal(pod->n_containers, 3);
+    assert_true(first->init && second->init && !main->init);
+    assert_string_equal(first->name, "first");
+    assert_string_equal(second->reason, "Completed");
+    assert_true(first->finished_at_unix_ms - first->started_at_unix_ms >= 100);
+    assert_true(second->started_at_unix_ms >= first->finished_at_unix_ms);
+    assert_true(main->started_at_unix_ms >= second->finished_at_unix_ms);
+    pod_answer_free(pod);
+    rpc_stream_free(watch);
+}
+
+static void an_init_container_that_fails_ends_the_pod(void **state)
+{
+    struct world *world = *state;
+    const struct pod_wish wish = {.script = "sleep 1000", .init_scripts = {"exit 3", "true"}};
+    struct rpc_stream *watch = watch_open(world);
+
+    for (int i = 0; i < 2; i++) { /* for ever */
+        pod_answer *pod = run_to_the_end(world, &wish, watch);
+        assert_int_equal(pod->state, OPENSANDBOX__COMMITTER__V1__POD_STATE__ENDED);
+        assert_int_equal(pod->containers[0]->exit_code, 3);
+        assert_int_equal(pod->containers[1]->state, OPENSANDBOX__COMMITTER__V1__CONTAINER_STATE__WAITING);
+        assert_int_equal(pod->containers[2]->state, OPENSANDBOX__COMMITTER__V1__CONTAINER_STATE__WAITING);
+        pod_answer_free(pod);
+    }
+    rpc_stream_free(watch);
+}
+
 static void a_container_that_outgrows_its_memory_is_oom_killed(void **state)
 {
     struct world *world = *state;
@@ -468,6 +520,8 @@ int main(int argc, char **argv)
         POD_TEST(a_pod_runs_is_found_and_goes),
         POD_TEST(running_a_pod_again_finds_what_is_there),
         POD_TEST(a_container_that_ended_is_told_and_never_started_again),
+        POD_TEST(init_containers_run_one_after_the_other_before_the_rest),
+        POD_TEST(an_init_container_that_fails_ends_the_pod),
         POD_TEST(a_container_that_outgrows_its_memory_is_oom_killed),
         POD_TEST(what_the_request_says_is_what_the_container_sees),
         POD_TEST(a_private_image_needs_credentials),

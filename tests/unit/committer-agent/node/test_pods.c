@@ -159,6 +159,34 @@ static void the_containers_make_the_pods_state(void **state)
     assert_int_equal(pod_state_of(false, ready, 2), POD_ENDED);
 }
 
+static void init_containers_are_in_the_way_until_they_have_ended_well(void **state)
+{
+    struct pod_container waiting = {.state = CONTAINER_WAITING}, running = {.state = CONTAINER_RUNNING},
+                         init = {.state = CONTAINER_RUNNING, .is_init = true},
+                         done = {.state = CONTAINER_EXITED, .is_init = true},
+                         failed = {.state = CONTAINER_EXITED, .exit_code = 1, .is_init = true};
+    struct pod_container begun[] = {done, init, waiting}, ready[] = {done, done, running},
+                         between[] = {done, done, waiting}, broken[] = {failed, waiting, waiting};
+
+    (void)state;
+    assert_int_equal(pod_state_of(true, begun, 3), POD_STARTING);
+    assert_int_equal(pod_state_of(true, between, 3), POD_STARTING);
+    assert_int_equal(pod_state_of(true, ready, 3), POD_READY);
+    assert_int_equal(pod_state_of(true, broken, 3), POD_ENDED);
+}
+
+static void the_container_that_is_meant_without_a_name_is_no_init_container(void **state)
+{
+    struct pod_container containers[] = {{.name = "install", .is_init = true}, {.name = "main"}};
+    const struct pod pod = {.containers = containers, .container_count = 2};
+
+    (void)state;
+    assert_string_equal(pod_container_get(&pod, NULL)->name, "main");
+    assert_string_equal(pod_container_get(&pod, "")->name, "main");
+    assert_string_equal(pod_container_get(&pod, "install")->name, "install");
+    assert_null(pod_container_get(&pod, "other"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +197,8 @@ int main(void)
         cmocka_unit_test(a_new_listing_tells_what_has_vanished),
         cmocka_unit_test(listeners_are_woken_and_containers_lead_to_their_pod),
         cmocka_unit_test(the_containers_make_the_pods_state),
+        cmocka_unit_test(init_containers_are_in_the_way_until_they_have_ended_well),
+        cmocka_unit_test(the_container_that_is_meant_without_a_name_is_no_init_container),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,25 @@ static void everything_that_can_be_honoured_is_passed_on(void **state)
     assert_true(container->mounts[2]->read_only);
 }
 
+static void init_containers_come_before_and_share_the_volumes(void **state)
+{
+    (void)state;
+    SCOPED(pod_request)
+    run_pod_request *request = built(
+        "{'metadata': {'name': 'web-0', 'namespace': 'test', 'uid': 'u-1'}, 'spec': {'volumes':"
+        " [{'name': 'bin', 'emptyDir': {}}], 'initContainers': [{'name': 'install', 'image': 'execd:1',"
+        " 'command': ['cp', '/execd', '/bin'], 'volumeMounts': [{'name': 'bin', 'mountPath': '/bin'}]}],"
+        " 'containers': [{'name': 'main', 'image': 'i:1',"
+        " 'volumeMounts': [{'name': 'bin', 'mountPath': '/opt', 'readOnly': true}]}]}}");
+
+    assert_int_equal(request->n_init_containers, 1);
+    assert_int_equal(request->n_containers, 1);
+    assert_string_equal(request->init_containers[0]->name, "install");
+    assert_string_equal(request->init_containers[0]->command[0], "cp");
+    assert_string_equal(request->init_containers[0]->mounts[0]->host_path, "/state/volumes/u-1/bin");
+    assert_string_equal(request->containers[0]->mounts[0]->host_path, "/state/volumes/u-1/bin");
+}
+
 static void a_hostname_comes_from_the_name_and_is_cut_to_a_label(void **state)
 {
     (void)state;
@@ -102,7 +121,7 @@ static const struct refusal {
     // clang-format off
     {"'hostNetwork': true", "", "spec.hostNetwork"},
     {"'hostPID': true", "", "spec.hostPID"},
-    {"'initContainers': [{'name': 'i', 'image': 'x'}]", "", "spec.initContainers"},
+    {"'initContainers': [{'name': 'i', 'image': 'x', 'restartPolicy': 'Always'}]", "", "spec.initContainers[0].restartPolicy"},
     {"'runtimeClassName': 'gvisor'", "", "spec.runtimeClassName"},
     {"'securityContext': {'runAsUser': 1}", "", "spec.securityContext"},
     {"'shareProcessNamespace': true", "", "spec.shareProcessNamespace"},
@@ -203,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_that_can_be_honoured_is_passed_on),
+        cmocka_unit_test(init_containers_come_before_and_share_the_volumes),
         cmocka_unit_test(a_hostname_comes_from_the_name_and_is_cut_to_a_label),
         cmocka_unit_test(what_cannot_be_honoured_is_refused_by_its_name),
         cmocka_unit_test(members_that_say_what_absence_says_are_fine),

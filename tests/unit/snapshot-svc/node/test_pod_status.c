@@ -66,14 +66,14 @@ static const pod_seen *sight(struct sight *sight, Opensandbox__Committer__V1__Po
 
 #define STATE(name) OPENSANDBOX__COMMITTER__V1__POD_STATE__##name
 
-static const char *ready_of(const json_t *status)
+static const char *condition_of(const json_t *status, const char *type)
 {
     size_t i;
     json_t *condition;
 
     json_array_foreach(json_object_get(status, "conditions"), i, condition)
     {
-        if (strcmp(json_path_string(condition, "type"), "Ready") == 0)
+        if (strcmp(json_path_string(condition, "type"), type) == 0)
             return json_path_string(condition, "status");
     }
     return "absent";
@@ -118,10 +118,51 @@ static void each_sight_is_its_phase(void **state)
         const char *reason = json_path_string(status, "reason");
 
         assert_string_equal(json_path_string(status, "phase"), row->phase);
-        assert_string_equal(ready_of(status), row->ready);
+        assert_string_equal(condition_of(status, "Ready"), row->ready);
         assert_non_null(json_object_get(json_object_get(container, "state"), row->main_state));
         assert_string_equal(reason ? reason : "", row->reason ? row->reason : "");
         assert_int_equal(pod_seen_is_incomplete(&seen.pod), row->incomplete);
+    }
+}
+
+/* An init container and a main one; "main" is the init container's name for sight(), so it comes first. */
+static void each_sight_of_init_containers_is_its_phase(void **state)
+{
+    static const struct {
+        Opensandbox__Committer__V1__PodState state;
+        const char *init, *main;
+        const char *phase, *initialized, *init_state, *main_reason;
+        bool init_ready, incomplete;
+    } inits[] = {
+        {STATE(STARTING), "W", "W", "Pending", "False", "waiting", "PodInitializing", false, true},
+        {STATE(STARTING), "R", "W", "Pending", "False", "running", "PodInitializing", false, true},
+        {STATE(STARTING), "0", "W", "Pending", "True", "terminated", "ContainerCreating", true, true},
+        {STATE(READY), "0", "R", "Running", "True", "terminated", NULL, true, false},
+        {STATE(ENDED), "3", "W", "Failed", "False", "terminated", "PodInitializing", false, false},
+        {STATE(ENDED), "0", "1", "Failed", "True", "terminated", NULL, true, false},
+        {STATE(ENDED), "0", "W", "Failed", "True", "terminated", "ContainerCreating", true, false},
+        {STATE(ENDED), "W", "W", "Failed", "False", "waiting", "PodInitializing", false, true},
+    };
+    SCOPED(json)
+    json_t *pod =
+        quoted("{'metadata': {'name': 'web-0', 'uid': 'u-1'}, 'spec': {'initContainers': [{'name': 'main',"
+               " 'image': 'a'}], 'containers': [{'name': 'side', 'image': 'b'}]}}");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(inits) / sizeof(*inits); i++) {
+        struct sight seen;
+        (void)sight(&seen, inits[i].state, inits[i].init, inits[i].main);
+        seen.containers[0].init = true;
+        SCOPED(json) json_t *status = pod_status_seen(pod, &seen.pod, NOW);
+        const json_t *init = json_array_get(json_object_get(status, "initContainerStatuses"), 0);
+        const json_t *main_container = json_array_get(json_object_get(status, "containerStatuses"), 0);
+        const char *reason = json_path_string(main_container, "state.waiting.reason");
+        assert_string_equal(json_path_string(status, "phase"), inits[i].phase);
+        assert_string_equal(condition_of(status, "Initialized"), inits[i].initialized);
+        assert_non_null(json_object_get(json_object_get(init, "state"), inits[i].init_state));
+        assert_int_equal(json_is_true(json_object_get(init, "ready")), inits[i].init_ready);
+        assert_string_equal(reason ? reason : "", inits[i].main_reason ? inits[i].main_reason : "");
+        assert_int_equal(pod_seen_is_incomplete(&seen.pod), inits[i].incomplete);
     }
 }
 
@@ -228,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_sight_is_its_phase),
+        cmocka_unit_test(each_sight_of_init_containers_is_its_phase),
         cmocka_unit_test(the_status_tells_address_image_and_times),
         cmocka_unit_test(what_did_not_change_keeps_its_time_and_writes_nothing),
         cmocka_unit_test(a_patch_takes_away_what_is_no_longer_so),
