@@ -219,6 +219,58 @@ static void operations_have_names_of_their_own(void **state)
     }
 }
 
+/* -- the statuses that a route can answer ----------------------------------------------------------------------- */
+
+static void wants_status(const json_t *operation, const char *method, const char *path, const char *status)
+{
+    if (!json_object_get(json_object_get(operation, "responses"), status))
+        fail_msg("openapi.json: %s %s: want status %s among its responses", method, path, status);
+}
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Keys are asked for and limited; snapshot-svc may fail or be away; a body that is kept has a limit. */
+static void check_statuses(const json_t *operation, const char *method, const char *path)
+{
+    static const char *const of_proxy[] = {"400", "404", "422", "500", "501", "502", "503"};
+    const bool is_proxy = strstr(path, "/proxy/") != NULL;
+
+    for (size_t i = 0; is_proxy && i < sizeof(of_proxy) / sizeof(of_proxy[0]); i++)
+        wants_status(operation, method, path, of_proxy[i]);
+    if (!json_object_get(operation, "security")) {
+        wants_status(operation, method, path, "401");
+        wants_status(operation, method, path, "429");
+    }
+    if (!is_proxy && json_object_get(operation, "requestBody"))
+        wants_status(operation, method, path, "413");
+    if (begins_with(path, "/sandboxes") || begins_with(path, "/snapshots")) {
+        wants_status(operation, method, path, "500");
+        wants_status(operation, method, path, "503");
+    }
+    if (strchr(path, '{') && !begins_with(path, "/pools"))
+        wants_status(operation, method, path, "404");
+}
+
+static void every_operation_tells_the_statuses_that_it_can_answer(void **state)
+{
+    SCOPED(json) json_t *document = the_document();
+    const char *path;
+    json_t *item;
+
+    (void)state;
+    json_object_foreach(json_object_get(document, "paths"), path, item)
+    {
+        for (size_t i = 0; i < METHOD_COUNT; i++) {
+            const json_t *operation = json_object_get(item, methods[i]);
+            if (operation)
+                check_statuses(operation, methods[i], path);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +281,7 @@ int main(void)
         cmocka_unit_test(no_reference_leads_nowhere),
         cmocka_unit_test(every_parameter_of_a_path_is_declared),
         cmocka_unit_test(operations_have_names_of_their_own),
+        cmocka_unit_test(every_operation_tells_the_statuses_that_it_can_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
