@@ -215,8 +215,14 @@ deleting_works_in_every_state_and_leaves_nothing()
 
 an_expired_sandbox_goes_with_its_pods()
 {
-    sandbox_yaml expiring | sed "s|^  replicas:|  expireTime: \"$(date -u -d '+8 seconds' +%Y-%m-%dT%H:%M:%SZ)\"\n  replicas:|" | kubectl apply -f - >/dev/null
+    local expires
+    sandbox_yaml expiring | sed "s|^  replicas:|  expireTime: \"2040-01-01T00:00:00Z\"\n  replicas:|" | kubectl apply -f - >/dev/null
+    until_phase expiring Succeed
+    want "pod" Running "$(kubectl -n "$NS" get pod expiring-0 -o jsonpath='{.status.phase}')"
+    expires=$(($(date +%s) + 5))
+    kubectl -n "$NS" patch bsbx expiring --type=merge -p "{\"spec\":{\"expireTime\":\"$(date -u -d "@$expires" +%Y-%m-%dT%H:%M:%SZ)\"}}" >/dev/null
     kubectl -n "$NS" wait --for=delete bsbx/expiring --timeout=60s >/dev/null
+    [ "$(date +%s)" -ge "$expires" ] || { echo "it went before its time" >&2; return 1; }
     kubectl -n "$NS" wait --for=delete pod/expiring-0 --timeout=60s >/dev/null
 }
 
