@@ -7,9 +7,16 @@
 
 #include "shared/base/alloc.h"
 
+static void drop_storage(struct strbuf *buf)
+{
+    if (buf->secret && buf->bytes)
+        explicit_bzero(buf->bytes, buf->capacity);
+    free(buf->bytes);
+}
+
 void strbuf_done(struct strbuf *buf)
 {
-    free(buf->bytes);
+    drop_storage(buf);
     *buf = (struct strbuf)STRBUF_INIT;
 }
 
@@ -18,6 +25,20 @@ void strbuf_reset(struct strbuf *buf)
     buf->length = 0;
     if (buf->bytes)
         buf->bytes[0] = '\0';
+}
+
+static void grow(struct strbuf *buf, size_t capacity)
+{
+    if (buf->secret) {
+        char *bytes = xcalloc(1, capacity); /* realloc would leave the old place as it is */
+        if (buf->bytes)
+            memcpy(bytes, buf->bytes, buf->length + 1);
+        drop_storage(buf);
+        buf->bytes = bytes;
+    } else {
+        buf->bytes = xrealloc_array(buf->bytes, capacity, 1);
+    }
+    buf->capacity = capacity;
 }
 
 static bool reserve(struct strbuf *buf, size_t more)
@@ -30,8 +51,7 @@ static bool reserve(struct strbuf *buf, size_t more)
     size_t capacity = buf->capacity ? buf->capacity : 64;
     while (capacity < need)
         capacity *= 2;
-    buf->bytes = xrealloc_array(buf->bytes, capacity, 1);
-    buf->capacity = capacity;
+    grow(buf, capacity);
     return true;
 }
 
@@ -80,6 +100,6 @@ const char *strbuf_text(const struct strbuf *buf)
 char *strbuf_take(struct strbuf *buf)
 {
     char *text = buf->bytes ? buf->bytes : xstrdup("");
-    *buf = (struct strbuf){.limit = buf->limit};
+    *buf = (struct strbuf){.limit = buf->limit, .secret = buf->secret};
     return text;
 }

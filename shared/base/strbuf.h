@@ -9,6 +9,7 @@ struct strbuf {
     char *bytes; /* never NULL after the first append; NUL-terminated */
     size_t length;
     size_t capacity;
+    bool secret;  /* what it held is wiped wherever it was: when it grows, and when it is done */
     size_t limit; /* 0: unbounded; else appends beyond it are refused and leave the buffer as it was */
 };
 

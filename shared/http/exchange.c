@@ -19,8 +19,6 @@ void exchange_free(struct http_exchange *exchange)
 {
     free(exchange->path);
     free(exchange->query);
-    if (exchange->body.bytes)
-        explicit_bzero(exchange->body.bytes, exchange->body.capacity); /* bodies carry credentials */
     strbuf_done(&exchange->body);
     free(exchange->content_type);
     free(exchange->answer);

@@ -103,6 +103,7 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
     exchange->path = mark ? xstrndup(target, (size_t)(mark - target)) : xstrdup(target);
     exchange->query = mark ? xstrdup(mark + 1) : NULL;
     exchange->body.limit = server->options.max_body;
+    exchange->body.secret = true; /* bodies carry credentials */
     return exchange;
 }
 

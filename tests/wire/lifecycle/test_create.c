@@ -1,6 +1,10 @@
 /* Creating: what becomes of the request, and of the object when things go wrong. Contract rest-api.md §4. */
 #include "tests/wire/lifecycle/stand.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
 #include <pthread.h>
 #include <unistd.h>
 
@@ -416,6 +420,71 @@ static void a_client_that_hangs_up_leaves_no_sandbox_behind(void **state)
     fake_await_watchers(stand->fake, 0);
 }
 
+/* -- what stays in memory --------------------------------------------------------------------------------------- */
+
+enum { MOST_OF_A_REGION = 1 << 28 }; /* what is larger is a sanitizer's shadow */
+
+static bool region_holds(int mem_fd, uintptr_t from, uintptr_t to, const char *text)
+{
+    SCOPED(string) char *bytes = xcalloc(1, to - from);
+    ssize_t length = pread(mem_fd, bytes, to - from, (off_t)from);
+
+    return length > 0 && memmem(bytes, (size_t)length, text, strlen(text));
+}
+
+/* Does the memory of the process hold the text anywhere? */
+static bool process_holds(pid_t pid, const char *text)
+{
+    SCOPED(string) char *mem_path = xasprintf("/proc/%d/mem", (int)pid);
+    SCOPED(string) char *maps_path = xasprintf("/proc/%d/maps", (int)pid);
+    SCOPED(fd) int mem_fd = open(mem_path, O_RDONLY | O_CLOEXEC);
+    FILE *maps = fopen(maps_path, "re");
+    char line[512], rights[8];
+    uintptr_t from, to;
+    bool found = false;
+
+    assert_true(mem_fd >= 0);
+    assert_non_null(maps);
+    while (!found && fgets(line, sizeof(line), maps))
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, rights) == 3 && rights[1] == 'w' &&
+            to - from <= MOST_OF_A_REGION)
+            found = region_holds(mem_fd, from, to, text);
+    fclose(maps);
+    return found;
+}
+
+/* In pieces, so that the buffer of the body moves while it grows; and as only the client spells it. */
+static void a_body_with_a_password_leaves_nothing_behind(void **state)
+{
+    enum { PADDING = 40000, PATIENCE = 50 };
+    static const char secret[] = "\"password\"  :  \"correct horse battery\"";
+    struct stand *stand = *state;
+    SCOPED(string)
+    char *head =
+        xasprintf("{\"image\":{\"uri\":\"reg.example/a:1\",\"auth\":{\"username\":\"me\",%s}},", secret);
+    SCOPED(string)
+    char *tail = xasprintf("%*s\"entrypoint\":[\"sleep\"],\"resourceLimits\":{}}", PADDING, "");
+    SCOPED(string)
+    char *request = xasprintf("POST /v1/sandboxes HTTP/1.1\r\nHost: h\r\nOPEN-SANDBOX-API-KEY: " STAND_KEY
+                              "\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                              "%zx\r\n%s\r\n%zx\r\n%s\r\n0\r\n\r\n",
+                              strlen(head), head, strlen(tail), tail);
+    SCOPED(fd) int fd = dial_and_say(stand, request);
+    SCOPED_STRBUF struct strbuf answer = STRBUF_INIT;
+    char piece[4096];
+    int looks = 0;
+
+    for (ssize_t length; (length = read(fd, piece, sizeof(piece))) > 0;)
+        strbuf_append(&answer, piece, (size_t)length);
+    assert_contains(strbuf_text(&answer), "HTTP/1.1 202 ");
+    /* The connection's own buffer goes a moment after the client has seen its end. */
+    while (process_holds(stand->pid, secret)) {
+        SCOPED_REPLY struct reply health = ask(stand, "GET", "/health", NULL);
+        if (++looks == PATIENCE)
+            fail_msg("the password of a finished create is still in the server's memory");
+    }
+}
+
 #define WITH_STAND(test) cmocka_unit_test_setup(test, stand_setup)
 
 int main(void)
@@ -439,6 +508,7 @@ int main(void)
         WITH_STAND(the_deadline_is_504_and_deletes_the_object),
         WITH_STAND(a_deletion_meanwhile_ends_the_wait),
         WITH_STAND(a_restart_of_the_orchestrator_does_not_end_the_wait),
+        WITH_STAND(a_body_with_a_password_leaves_nothing_behind),
     };
     const struct CMUnitTest patient[] = {
         WITH_STAND(a_client_that_hangs_up_leaves_no_sandbox_behind),
