@@ -76,6 +76,14 @@ static void fill_exit(struct pod_container *container, const Runtime__V1__Contai
         set_text(&container->message, status->message);
 }
 
+/* Between the end of the task and CRI's own word of it nobody knows the code; an event will tell. */
+static bool is_exit_code_known(const Runtime__V1__ContainerStatus *status, const struct container_exit *exit,
+                               bool has_task, const struct task *task)
+{
+    return status->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED || exit->exited ||
+           (has_task && task->state == TASK_STOPPED);
+}
+
 static int fill_container(const struct observer *observer, const struct container *record,
                           struct pod_container *container, struct error *err)
 {
@@ -104,6 +112,10 @@ static int fill_container(const struct observer *observer, const struct containe
                                                 : CONTAINER_WAITING;
     if (exit.exited || status->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED)
         container->state = CONTAINER_EXITED;
+    /* Of an init container the code decides what becomes of the pod, for ever. */
+    if (container->state == CONTAINER_EXITED && container->is_init &&
+        !is_exit_code_known(status, &exit, has_task, &task))
+        container->state = CONTAINER_RUNNING;
     if (container->state == CONTAINER_EXITED)
         fill_exit(container, status, &exit, &task);
     else

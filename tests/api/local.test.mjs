@@ -5,10 +5,10 @@ import { after, before, describe, test } from 'node:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { create_body, idle, PORT } from './lib/peer.mjs'
+import { create_body, EXECD_PORT, idle, PORT } from './lib/peer.mjs'
 import { refused_start, start_server } from './lib/server.mjs'
 import { rest, until } from './lib/service.mjs'
-import { ours, will_go } from './lib/sandboxes.mjs'
+import { new_sandbox, ours, pause, resume, until_state, will_go } from './lib/sandboxes.mjs'
 import { answered, check, refused } from './lib/table.mjs'
 
 let folder
@@ -104,6 +104,34 @@ describe('settings', { concurrency: 4 }, () => {
             const { endpoint } = (await ask('GET', `/v1/sandboxes/${made.json.id}/endpoints/${PORT}`)).json
             await until(() => rest('GET', '/ping', { base: `http://${endpoint}`, key: null }).catch(() => ({})), ({ text }) => text === 'from the host\n', 'the file of the host is served')
         }))
+    test('with an execd image the entrypoint runs under bootstrap.sh, and execd answers, also after a pause', () =>
+        with_server(['--execd-image', process.env.STASIS_EXECD_IMAGE], undefined, async (ask) => {
+            const made = await create(ask)
+            check(made, answered(202, { json: { entrypoint: idle.entrypoint }, ...goes }))
+            const { json } = await ask('GET', `/v1/sandboxes/${made.json.id}`)
+            assert.deepEqual(json.entrypoint, ['/opt/opensandbox/bootstrap.sh', ...idle.entrypoint])
+            const execd_answers = async () => {
+                const { endpoint } = (await ask('GET', `/v1/sandboxes/${made.json.id}/endpoints/${EXECD_PORT}`)).json
+                await until(() => rest('GET', '/ping', { base: `http://${endpoint}`, key: null }).catch(() => ({})), ({ text }) => text === 'pong\n', 'execd answers')
+            }
+            await execd_answers()
+            await pause(made.json.id)
+            await until_state(made.json.id, 'Paused')
+            await resume(made.json.id)
+            await execd_answers()
+        }))
+    test('a named volume goes from sandbox to sandbox', async () => {
+        const volumes = [{ name: 'kept', mountPath: '/kept', pvc: { claimName: `kept-${ours['api-test']}` } }]
+        const serve = (what) => ({ entrypoint: ['sh', '-c', `${what}; exec httpd -f -p ${PORT} -h /kept`] })
+        const read = async (id) => {
+            const { endpoint } = (await rest('GET', `/v1/sandboxes/${id}/endpoints/${PORT}`)).json
+            return until(() => rest('GET', '/file', { base: `http://${endpoint}`, key: null }).catch(() => ({})), ({ status }) => status === 200, 'the file is served')
+        }
+        const first = await new_sandbox({ volumes }, serve('echo from the first >/kept/file'))
+        assert.equal((await read(first)).text, 'from the first\n')
+        check(await rest('DELETE', `/v1/sandboxes/${first}`), answered(204, { empty: true }))
+        assert.equal((await read(await new_sandbox({ volumes }, serve('true')))).text, 'from the first\n')
+    })
     test("what an operator's template says of sandboxes is there", async () => {
         const file = join(folder, 'template.yaml')
         writeFileSync(file, `metadata:\n  labels: {team: red}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n`)

@@ -32,6 +32,21 @@ run_tests()
         --test-timeout=120000 "${files[@]}")
 }
 
+# A stand-in for OpenSandbox's execd: it answers to /ping, and bootstrap.sh starts it before the entrypoint.
+fill_execd()
+{
+    containerd_fill_busybox "$1" &&
+        printf '#!/bin/sh\nmkdir -p /tmp/execd && echo pong >/tmp/execd/ping && exec httpd -f -p 44772 -h /tmp/execd\n' >"$1/execd" &&
+        printf '#!/bin/sh\n"$EXECD" &\nexec "$@"\n' >"$1/bootstrap.sh" && chmod 755 "$1/execd" "$1/bootstrap.sh"
+}
+
+push_execd()
+{
+    export STASIS_EXECD_IMAGE=$STACK_REGISTRY/base/execd:1
+    containerd_pack "$E2E_DIR/cd" "$STASIS_EXECD_IMAGE" fill_execd --config.cmd /bin/sh --config.env PATH=/bin &&
+        containerd_ctr "$E2E_DIR/cd" images push --plain-http "$STASIS_EXECD_IMAGE" >/dev/null
+}
+
 clients_prepare || exit 1
 if [ "$bin" = - ]; then
     : "${STASIS_API_URL:?}" "${STASIS_GRPC_ADDRESS:?}" "${STASIS_IMAGE:?}"
@@ -41,11 +56,13 @@ if [ "$bin" = - ]; then
     run_tests "$work" "$@"
 else
     [ $# -gt 0 ] || set -- "$here"/*.test.mjs
+    bin=$(realpath "$bin") || exit 1
     # shellcheck source=../e2e/lib.sh
     . "$here/../e2e/lib.sh"
     e2e_begin api "$bin"
     export STASIS_API_URL=http://127.0.0.1:$STACK_REST_PORT STASIS_GRPC_ADDRESS=127.0.0.1:$STACK_GRPC_PORT
     export STASIS_API_KEY=$STACK_KEY STASIS_IMAGE=$IMAGE STASIS_BIN=$bin STASIS_STACK=$STACK_DIR
+    push_execd || exit 1
     mkdir "$E2E_DIR/clients"
     run_tests "$E2E_DIR/clients" "$@" || { e2e_show_logs; exit 1; }
 fi
