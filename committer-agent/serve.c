@@ -49,8 +49,11 @@ static int start_operations(struct daemon *daemon, const struct settings *settin
 static int start_node(struct daemon *daemon, const struct settings *settings, struct error *err)
 {
     SCOPED(string) char *state_dir = xasprintf("%s/node", settings->state_dir);
-    const struct node_options options = {
-        .socket = settings->containerd_socket, .log_dir = settings->pod_log_dir, .state_dir = state_dir};
+    SCOPED(string) char *mounts_dir = xasprintf("%s/mounts", settings->state_dir);
+    const struct node_options options = {.socket = settings->containerd_socket,
+                                         .log_dir = settings->pod_log_dir,
+                                         .state_dir = state_dir,
+                                         .mounts_dir = mounts_dir};
 
     if (!settings->node_runtime)
         return 0;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "committer-agent/node/node_priv.h"
+#include "committer-agent/node/subpath.h"
 #include "committer-agent/remove_tree/remove_tree.h"
 #include "shared/base/alloc.h"
 #include "shared/base/file.h"
@@ -11,12 +12,13 @@
 int node_new(const struct node_options *options, struct node **ret_node, struct error *err)
 {
     if (dir_ensure(options->log_dir, 0750, err) < 0 || remove_tree(options->state_dir, err) < 0 ||
-        dir_ensure(options->state_dir, 0700, err) < 0)
+        dir_ensure(options->state_dir, 0700, err) < 0 || subpaths_sweep(options->mounts_dir, err) < 0)
         return error_wrap(err, "preparing the node's folders");
 
     struct node *node = xcalloc(1, sizeof(*node));
     node->log_dir = xstrdup(options->log_dir);
     node->state_dir = xstrdup(options->state_dir);
+    node->mounts_dir = xstrdup(options->mounts_dir);
     node->cgroup_parent = xstrdup(options->cgroup_parent);
     node->containerd = containerd_new(options->socket, NULL);
     node->cri = cri_new(options->socket);
@@ -46,6 +48,7 @@ void node_free(struct node *node)
     containerd_free(node->containerd);
     free(node->cgroup_parent);
     free(node->state_dir);
+    free(node->mounts_dir);
     free(node->log_dir);
     free(node);
 }

@@ -13,9 +13,10 @@ struct containerd;
 struct node;
 
 struct node_options {
-    const char *socket;    /* containerd's, which also serves CRI */
-    const char *log_dir;   /* the containers' logs: <log_dir>/<namespace>_<name>_<uid>/<container>/0.log */
-    const char *state_dir; /* for the FIFOs of exec; emptied at the start */
+    const char *socket;     /* containerd's, which also serves CRI */
+    const char *log_dir;    /* the containers' logs: <log_dir>/<namespace>_<name>_<uid>/<container>/0.log */
+    const char *state_dir;  /* for the FIFOs of exec; emptied at the start */
+    const char *mounts_dir; /* parts of volumes are mounted here while a container starts; see subpath.h */
     const char *cgroup_parent; /* NULL: the runtime's own */
 };
 

@@ -9,7 +9,7 @@
 #include "committer-agent/node/watcher.h"
 
 struct node {
-    char *log_dir, *state_dir, *cgroup_parent;
+    char *log_dir, *state_dir, *mounts_dir, *cgroup_parent;
     struct containerd *containerd;
     struct cri *cri;
     struct exits *exits;

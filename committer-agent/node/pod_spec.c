@@ -1,10 +1,12 @@
 #include "committer-agent/node/pod_spec.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "committer-agent/node/labels.h"
+#include "committer-agent/node/subpath.h"
 #include "shared/base/alloc.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/strbuf.h"
@@ -96,6 +98,14 @@ static int check_env(const container_spec_message *spec, struct error *err)
     return 0;
 }
 
+static bool leads_up(const char *path)
+{
+    for (const char *at = path; (at = strstr(at, "..")); at += 2)
+        if ((at == path || at[-1] == '/') && (at[2] == '/' || !at[2]))
+            return true;
+    return false;
+}
+
 static int check_mounts(const container_spec_message *spec, struct error *err)
 {
     for (size_t i = 0; i < spec->n_mounts; i++) {
@@ -104,6 +114,9 @@ static int check_mounts(const container_spec_message *spec, struct error *err)
             return invalid(err, "mounts.host_path", "an absolute path without '..'", mount->host_path);
         if (mount->container_path[0] != '/' || !is_text(mount->container_path))
             return invalid(err, "mounts.container_path", "an absolute path", mount->container_path);
+        if (mount->sub_path[0] == '/' || leads_up(mount->sub_path) || strlen(mount->sub_path) >= PATH_MAX ||
+            !is_text(mount->sub_path))
+            return invalid(err, "mounts.sub_path", "a relative path without '..'", mount->sub_path);
     }
     return 0;
 }
@@ -358,12 +371,14 @@ static void add_env(Runtime__V1__ContainerConfig *config, const container_spec_m
     }
 }
 
-static void add_mounts(Runtime__V1__ContainerConfig *config, const container_spec_message *spec)
+static void add_mounts(Runtime__V1__ContainerConfig *config, const pod_request *request,
+                       const container_spec_message *spec, const char *mounts_dir)
 {
     config->mounts = xcalloc(spec->n_mounts + 1, sizeof(*config->mounts));
     for (size_t i = 0; i < spec->n_mounts; i++) {
         Runtime__V1__Mount *mount = NEW_MESSAGE(Runtime__V1__Mount, runtime__v1__mount__init);
-        mount->host_path = xstrdup(spec->mounts[i]->host_path);
+        mount->host_path = *spec->mounts[i]->sub_path ? subpath_place(mounts_dir, request, spec, i)
+                                                      : xstrdup(spec->mounts[i]->host_path);
         mount->container_path = xstrdup(spec->mounts[i]->container_path);
         mount->readonly = spec->mounts[i]->read_only;
         config->mounts[config->n_mounts++] = mount;
@@ -371,7 +386,7 @@ static void add_mounts(Runtime__V1__ContainerConfig *config, const container_spe
 }
 
 Runtime__V1__ContainerConfig *pod_container_config(const pod_request *request,
-                                                   const container_spec_message *spec)
+                                                   const container_spec_message *spec, const char *mounts_dir)
 {
     Runtime__V1__ContainerConfig *config =
         NEW_MESSAGE(Runtime__V1__ContainerConfig, runtime__v1__container_config__init);
@@ -388,7 +403,7 @@ Runtime__V1__ContainerConfig *pod_container_config(const pod_request *request,
     config->log_path = xasprintf("%s/0.log", spec->name);
     config->linux = container_linux(spec);
     add_env(config, spec);
-    add_mounts(config, spec);
+    add_mounts(config, request, spec, mounts_dir);
 
     CONTAINER_LABEL(config, LABEL_CONTAINER_NAME, spec->name);
     CONTAINER_LABEL(config, LABEL_POD_NAME, request->pod->name);

@@ -22,5 +22,6 @@ char *pod_log_dir(const char *log_dir, const char *pod_namespace, const char *na
 /* cgroup_parent: "" for the runtime's own. */
 Runtime__V1__PodSandboxConfig *pod_sandbox_config(const pod_request *request, const char *log_dir,
                                                   const char *cgroup_parent, uint32_t attempt);
-Runtime__V1__ContainerConfig *pod_container_config(const pod_request *request,
-                                                   const container_spec_message *spec);
+/* Parts of volumes are taken from their places in mounts_dir (subpath.h). */
+Runtime__V1__ContainerConfig *
+pod_container_config(const pod_request *request, const container_spec_message *spec, const char *mounts_dir);

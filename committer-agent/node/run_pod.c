@@ -8,6 +8,7 @@
 #include "committer-agent/node/labels.h"
 #include "committer-agent/node/node_priv.h"
 #include "committer-agent/node/pull.h"
+#include "committer-agent/node/subpath.h"
 #include "shared/base/alloc.h"
 #include "shared/base/file.h"
 
@@ -78,23 +79,15 @@ static int check_mounts(const container_spec_message *spec, struct error *err)
     return 0;
 }
 
-static int run_container(struct node *node, const struct pod *pod, const pod_request *request,
-                         const container_spec_message *spec, Runtime__V1__PodSandboxConfig *sandbox_config,
-                         struct error *err)
+static int create_and_start(struct node *node, const struct pod *pod, const char *known_id,
+                            Runtime__V1__ContainerConfig *config,
+                            Runtime__V1__PodSandboxConfig *sandbox_config, struct error *err)
 {
-    const struct pod_container *seen = pod_container_get(pod, spec->name);
-    SCOPED_CRI Runtime__V1__ContainerConfig *config = pod_container_config(request, spec);
-    SCOPED(string) char *id = seen ? xstrdup(seen->id) : xstrdup("");
+    SCOPED(string) char *id = xstrdup(known_id);
 
-    if (!seen)
-        return error_set(err, ERR_CONFLICT, "pod %s was created without a container named %s", pod->uid,
-                         spec->name);
-    if (seen->state != CONTAINER_WAITING)
-        return 0; /* it was started, once and for all */
     if (!*id) {
         SCOPED(string) char *created = NULL;
-        if (check_mounts(spec, err) < 0 ||
-            cri_create_container(node->cri, pod->sandbox_id, config, sandbox_config, &created, err) < 0)
+        if (cri_create_container(node->cri, pod->sandbox_id, config, sandbox_config, &created, err) < 0)
             return step_failed(err, "CreateContainerError");
         free(id);
         id = TAKE(created);
@@ -102,6 +95,25 @@ static int run_container(struct node *node, const struct pod *pod, const pod_req
     if (cri_start_container(node->cri, id, err) < 0)
         return step_failed(err, "RunContainerError");
     return 0;
+}
+
+static int run_container(struct node *node, const struct pod *pod, const pod_request *request,
+                         const container_spec_message *spec, Runtime__V1__PodSandboxConfig *sandbox_config,
+                         struct error *err)
+{
+    const struct pod_container *seen = pod_container_get(pod, spec->name);
+    SCOPED_CRI Runtime__V1__ContainerConfig *config = pod_container_config(request, spec, node->mounts_dir);
+
+    if (!seen)
+        return error_set(err, ERR_CONFLICT, "pod %s was created without a container named %s", pod->uid,
+                         spec->name);
+    if (seen->state != CONTAINER_WAITING)
+        return 0; /* it was started, once and for all */
+    if (check_mounts(spec, err) < 0 || subpaths_mount(node->mounts_dir, request, spec, err) < 0)
+        return step_failed(err, "CreateContainerError");
+    int result = create_and_start(node, pod, seen->id, config, sandbox_config, err);
+    subpaths_unmount(node->mounts_dir, request, spec); /* the container has its own mounts, or never will */
+    return result;
 }
 
 static int look(struct node *node, const char *uid, struct pod **ret_pod, struct error *err)

@@ -120,11 +120,20 @@ static int fill_words(const json_t *container, const char *member, const char *w
 
 /* ---- mounts ---- */
 
+static bool leads_up(const char *path)
+{
+    for (const char *at = path; (at = strstr(at, "..")); at += 2)
+        if ((at == path || at[-1] == '/') && (at[2] == '/' || !at[2]))
+            return true;
+    return false;
+}
+
 static int fill_mount(const json_t *json, const char *what, const struct volumes *volumes, mount_message *out,
                       struct error *err)
 {
     const char *name = json_string_value(json_object_get(json, "name"));
     const char *path = json_string_value(json_object_get(json, "mountPath"));
+    const char *sub_path = json_string_value(json_object_get(json, "subPath"));
     const struct volume *volume = name ? volumes_get(volumes, name) : NULL;
 
     if (!volume)
@@ -132,7 +141,10 @@ static int fill_mount(const json_t *json, const char *what, const struct volumes
                            name ? name : "");
     if (!path || path[0] != '/')
         return invalid_pod(err, "%s.mountPath: want an absolute path", what);
+    if (sub_path && (sub_path[0] == '/' || leads_up(sub_path)))
+        return invalid_pod(err, "%s.subPath: want a relative path without '..'", what);
     out->host_path = xstrdup(volume->path);
+    out->sub_path = xstrdup(sub_path ? sub_path : "");
     out->container_path = xstrdup(path);
     out->read_only = volume->read_only || json_is_true(json_object_get(json, "readOnly"));
     return 0;

@@ -53,8 +53,8 @@ static const struct member container_members[] = {
 };
 
 static const struct member mount_members[] = {
-    {"name", DONE}, {"mountPath", DONE}, {"readOnly", DONE},
-    {"mountPropagation", REFUSED}, {"recursiveReadOnly", REFUSED}, {"subPath", REFUSED}, {"subPathExpr", REFUSED},
+    {"name", DONE}, {"mountPath", DONE}, {"readOnly", DONE}, {"subPath", DONE},
+    {"mountPropagation", REFUSED}, {"recursiveReadOnly", REFUSED}, {"subPathExpr", REFUSED},
     {NULL, REFUSED},
 };
 /* clang-format on */

@@ -120,7 +120,7 @@ describe('settings', { concurrency: 4 }, () => {
             await resume(made.json.id)
             await execd_answers()
         }))
-    test('a named volume goes from sandbox to sandbox', async () => {
+    test('a named volume goes from sandbox to sandbox, and so does a part of it', async () => {
         const volumes = [{ name: 'kept', mountPath: '/kept', pvc: { claimName: `kept-${ours['api-test']}` } }]
         const serve = (what) => ({ entrypoint: ['sh', '-c', `${what}; exec httpd -f -p ${PORT} -h /kept`] })
         const read = async (id) => {
@@ -131,6 +131,9 @@ describe('settings', { concurrency: 4 }, () => {
         assert.equal((await read(first)).text, 'from the first\n')
         check(await rest('DELETE', `/v1/sandboxes/${first}`), answered(204, { empty: true }))
         assert.equal((await read(await new_sandbox({ volumes }, serve('true')))).text, 'from the first\n')
+        const part = [{ ...volumes[0], subPath: 'deep/part' }]
+        assert.equal((await read(await new_sandbox({ volumes: part }, serve('echo in its part >/kept/file')))).text, 'in its part\n')
+        assert.equal((await read(await new_sandbox({ volumes }, serve('cp /kept/deep/part/file /kept/file')))).text, 'in its part\n')
     })
     test("what an operator's template says of sandboxes is there", async () => {
         const file = join(folder, 'template.yaml')

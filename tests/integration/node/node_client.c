@@ -29,9 +29,11 @@ static void serve(struct world *world)
     SCOPED(string) char *logs = xasprintf("%s/logs", world->dir);
     SCOPED(string) char *state = xasprintf("%s/agent", world->dir);
     SCOPED(string) char *target = xasprintf("unix:%s/agent.sock", world->dir);
+    SCOPED(string) char *mounts = xasprintf("%s/mounts", world->dir);
     struct node_options options = {.socket = world->containerd_socket,
                                    .log_dir = logs,
                                    .state_dir = state,
+                                   .mounts_dir = mounts,
                                    .cgroup_parent = "/stasis-test"};
     struct error err = {0};
 

@@ -162,7 +162,8 @@ static void the_container_is_what_the_request_says(void **state)
 
     (void)state;
     fill(&f);
-    SCOPED_CRI Runtime__V1__ContainerConfig *config = pod_container_config(&f.request, &f.main);
+    SCOPED_CRI Runtime__V1__ContainerConfig *config =
+        pod_container_config(&f.request, &f.main, "/run/mounts");
     assert_string_equal(container_label(config, "io.kubernetes.container.name"), "main");
     assert_string_equal(container_label(config, "io.kubernetes.pod.uid"), "3f6c-1");
     assert_string_equal(container_label(config, "stasis.opensandbox.io/managed"), "true");
@@ -192,7 +193,8 @@ static void limits_follow_the_kubelets_arithmetic(void **state)
         f.main.cpu_limit_millis = rows[i].limit_millis;
         f.main.cpu_request_millis = rows[i].request_millis;
         f.main.memory_limit_bytes = 5;
-        SCOPED_CRI Runtime__V1__ContainerConfig *config = pod_container_config(&f.request, &f.main);
+        SCOPED_CRI Runtime__V1__ContainerConfig *config =
+            pod_container_config(&f.request, &f.main, "/run/mounts");
         assert_int_equal(config->linux->resources->cpu_shares, rows[i].shares);
         assert_int_equal(config->linux->resources->cpu_quota, rows[i].quota);
         assert_int_equal(config->linux->resources->memory_limit_in_bytes, 5);

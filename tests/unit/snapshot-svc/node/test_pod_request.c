@@ -55,7 +55,8 @@ static void everything_that_can_be_honoured_is_passed_on(void **state)
         " 'resources': {'limits': {'cpu': '500m', 'memory': '64Mi'}, 'requests': {'cpu': 0.25, 'memory': "
         "'1'}},"
         " 'volumeMounts': [{'name': 'data', 'mountPath': '/data', 'readOnly': true},"
-        " {'name': 'tmp', 'mountPath': '/tmp'}, {'name': 'kept', 'mountPath': '/kept'}]}]}}");
+        " {'name': 'tmp', 'mountPath': '/tmp'}, {'name': 'kept', 'mountPath': '/kept', 'subPath': "
+        "'a/..b'}]}]}}");
     const container_message *container = request->containers[0];
 
     assert_string_equal(request->pod->uid, "u-1");
@@ -80,6 +81,7 @@ static void everything_that_can_be_honoured_is_passed_on(void **state)
     assert_false(container->mounts[1]->read_only);
     assert_string_equal(container->mounts[2]->host_path, "/state/claims/team/my.claim");
     assert_true(container->mounts[2]->read_only);
+    assert_string_equal(container->mounts[2]->sub_path, "a/..b");
 }
 
 static void init_containers_come_before_and_share_the_volumes(void **state)
@@ -149,7 +151,10 @@ static const struct refusal {
     {"", "'workingDir': 3", "workingDir"},
     {"", "'volumeMounts': [{'name': 'lost', 'mountPath': '/x'}]", "\"lost\""},
     {"'volumes': [{'name': 'v'}]", "'volumeMounts': [{'name': 'v', 'mountPath': 'x'}]", "mountPath"},
-    {"'volumes': [{'name': 'v'}]", "'volumeMounts': [{'name': 'v', 'mountPath': '/x', 'subPath': 'y'}]", "subPath"},
+    {"'volumes': [{'name': 'v'}]", "'volumeMounts': [{'name': 'v', 'mountPath': '/x', 'subPath': '/y'}]", "subPath"},
+    {"'volumes': [{'name': 'v'}]", "'volumeMounts': [{'name': 'v', 'mountPath': '/x', 'subPath': 'a/../../y'}]", "subPath"},
+    {"'volumes': [{'name': 'v'}]", "'volumeMounts': [{'name': 'v', 'mountPath': '/x', 'subPath': '..'}]", "subPath"},
+    {"'volumes': [{'name': 'v'}]", "'volumeMounts': [{'name': 'v', 'mountPath': '/x', 'subPathExpr': 'y'}]", "subPathExpr"},
     {"", "'resources': {'limits': {'nvidia.com/gpu': '1'}}", "nvidia.com/gpu"},
     {"", "'resources': {'limits': {'memory': '1X'}}", "resources.limits.memory"},
     {"", "'resources': {'requests': {'cpu': '-1'}}", "resources.requests.cpu"},
