@@ -10,7 +10,8 @@
 #   list     GET /v1/sandboxes, one page of 20, on 8 connections as fast as they go
 #   filter   the same for one hundredth of the sandboxes, by metadata
 # Prints for each: answers a second, p50 and p99 in ms (median of the runs, and their range), CPU seconds of the two services for
-# a thousand answers, and the resident memory of each service before and after.
+# a thousand answers; the resident memory of each service before, after and at most, in MB (10^6 bytes); and how long snapshot-svc
+# took to look at every sandbox after its start, before anything is measured.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
     --seconds) seconds=${2:?--seconds needs a number}; shift ;;
     --runs) runs=${2:?--runs needs a number}; shift ;;
     --json) json=1 ;;
-    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "api.sh: unknown argument '$1' (see --help)" >&2; exit 2 ;;
     *) bin=$1 ;;
     esac
@@ -52,18 +53,32 @@ await() # URL
         sleep 0.1
     done
 }
-memory_mib() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
+keys_waiting() { curl -fsS "http://127.0.0.1:$snapshot_metrics/metrics" | awk '/^stasis_workqueue_depth/ { sum += $2 } END { print sum + 0 }'; }
+await_idle()
+{
+    local tenths=1200
+    until [ "$(keys_waiting)" = 0 ]; do
+        tenths=$((tenths - 1))
+        [ "$tenths" -gt 0 ] || { echo "api.sh: snapshot-svc still has $(keys_waiting) objects to look at after 120 s" >&2; exit 1; }
+        sleep 0.1
+    done
+}
+memory_mb() { awk -v member="$2" '$1 == member ":" { printf "%.1f", $2 * 1024 / 1e6 }' "/proc/$1/status"; }
+memory() { echo "lifecycle-svc $(memory_mb "$lifecycle_pid" VmRSS) snapshot-svc $(memory_mb "$snapshot_pid" VmRSS)"; }
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$lifecycle_pid/stat" "/proc/$snapshot_pid/stat" | paste -sd+ | bc; }
 
 echo "filling the store with $sandboxes sandboxes" >&2
 mkdir -m 700 "$dir/snapshot" "$dir/secrets"
 id=$("$bin/bench-populate" "$dir/snapshot/cluster.db" "$sandboxes")
-snapshot_probe=$(free_port)
+snapshot_probe=$(free_port) snapshot_metrics=$(free_port)
+started=$(date +%s%N)
 "$bin/snapshot-svc" --cluster local --state-dir "$dir/snapshot" --secrets-dir "$dir/secrets" --address "unix:$dir/snapshot.sock" \
     --agent-address "unix:$dir/agent.sock" --snapshot-registry registry.example.com/snapshots --log-level warn \
-    --health-probe-bind-address "127.0.0.1:$snapshot_probe" >"$dir/snapshot.log" 2>&1 &
+    --health-probe-bind-address "127.0.0.1:$snapshot_probe" --metrics-bind-address "127.0.0.1:$snapshot_metrics" >"$dir/snapshot.log" 2>&1 &
 snapshot_pid=$!
 await "http://127.0.0.1:$snapshot_probe/readyz"
+await_idle # at its start it looks at every sandbox once; what is measured is what comes after
+settled=$((($(date +%s%N) - started) / 1000000))
 port=$(free_port)
 OPENSANDBOX_SERVER_API_KEY=key "$bin/lifecycle-svc" --address "127.0.0.1:$port" --grpc-address '' --log-level warn \
     --orchestrator-address "unix:$dir/snapshot.sock" >"$dir/lifecycle.log" 2>&1 &
@@ -85,14 +100,15 @@ measure() # NAME PATH RATE CONNECTIONS: one line of JSON
 }
 
 load "/v1/sandboxes/$id" "$rate" 16 >/dev/null # warms connections and caches
-before="lifecycle-svc $(memory_mib "$lifecycle_pid") snapshot-svc $(memory_mib "$snapshot_pid")"
+before=$(memory)
 for ((run = 1; run <= runs; run++)); do
     measure get "/v1/sandboxes/$id" "$rate" 16
     measure health /health "$rate" 16
     measure list /v1/sandboxes 0 8
     measure filter '/v1/sandboxes?metadata=team%3Dteam-7' 0 8
 done >"$dir/results"
-after="lifecycle-svc $(memory_mib "$lifecycle_pid") snapshot-svc $(memory_mib "$snapshot_pid")"
+after=$(memory)
+peak="lifecycle-svc $(memory_mb "$lifecycle_pid" VmHWM) snapshot-svc $(memory_mb "$snapshot_pid" VmHWM)"
 
 if [ -n "$json" ]; then
     jq -c '.' "$dir/results"
@@ -104,4 +120,5 @@ jq -rs 'def median: sort | .[(length - 1) / 2 | floor];
     (group_by(.name)[] | [.[0].name, (map(.rps) | median), (map(.p50_ms) | median), (map(.p99_ms) | median),
         (map(.p99_ms) | "\(min)..\(max)"), (map(.max_ms) | max), (map(.failed) | add), (map(.cpu_s_per_1000) | median)] | @tsv)' \
     "$dir/results" | awk -F'\t' 'NR == 1 { print; next } { printf "%-8s %6.0f %8.3f %8.3f  %-14s %6.1f %7d %11.3f\n", $1, $2, $3, $4, $5, $6, $7, $8 }'
-echo "resident MiB before: $before; after: $after"
+echo "resident MB before: $before; after: $after; at most: $peak"
+echo "snapshot-svc had looked at all of them $settled ms after its start"
