@@ -73,6 +73,10 @@ int registry_wrap(const struct registry *registry, const char *repository, struc
 int registry_check_digest(const struct http_response *response, const struct digest *digest, const char *what,
                           struct error *err);
 
+/* How much of an upload the registry says it has: "0-4095" (or "bytes=0-4095") is 4096. -1: nothing that could be relied
+ * on, which "0-0" is too: docker's registry says so of an empty upload as of one byte. */
+int64_t registry_kept_bytes(const struct http_response *response);
+
 /* A Location, against the URL it answered. ERR_INVALID, RegistryError: missing, unusable, or https turned to
  * http. */
 int registry_location(const struct registry *registry, const struct http_response *response,

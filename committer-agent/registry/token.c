@@ -150,8 +150,7 @@ static void wipe_member(const json_t *object, const char *name)
         explicit_bzero((char *)json_string_value(value), json_string_length(value));
 }
 
-static int read_token(const struct strbuf *body, const char *scope, struct token *ret_token,
-                      struct error *err)
+int token_read(const struct strbuf *body, const char *scope, struct token *ret_token, struct error *err)
 {
     SCOPED(json)
     json_t *json = NULL;
@@ -211,7 +210,7 @@ static int ask(struct http_client *http, const struct http_request *request, boo
     }
     int result = judge(&response, request->url, anonymous, err);
     if (result == 0)
-        result = read_token(&response.body, scope, ret_token, err);
+        result = token_read(&response.body, scope, ret_token, err);
     if (response.body.bytes)
         explicit_bzero(response.body.bytes, response.body.capacity);
     return result;

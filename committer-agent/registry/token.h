@@ -26,6 +26,8 @@ struct token_cache {
 int token_fetch(struct http_client *http, const struct challenge *challenge, const char *scope,
                 const struct credentials *credentials, bool insecure, struct token *ret_token,
                 struct error *err);
+/* The body of a token server's answer; pure but for the clock. ERR_INVALID (RegistryError) quotes nothing of it. */
+int token_read(const struct strbuf *body, const char *scope, struct token *ret_token, struct error *err);
 void token_done(struct token *token);
 
 /* NULL: none that is still good. Borrowed. */

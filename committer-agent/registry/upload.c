@@ -138,9 +138,7 @@ int upload_begin(struct registry *registry, const char *repository, const struct
     return 0;
 }
 
-/* How much the registry says it has: "0-4095" (or "bytes=0-4095") is 4096. -1: nothing that could be relied
- * on, which "0-0" is too: docker's registry says so of an empty upload as of one byte. */
-static int64_t kept_bytes(const struct http_response *response)
+int64_t registry_kept_bytes(const struct http_response *response)
 {
     const char *range = http_response_header(response, "range");
     char *end = NULL;
@@ -187,7 +185,7 @@ static int ask_offset(struct upload *up, struct exchange *exchange, struct error
         return registry_refusal(&response, err);
     if (response.status == 404)
         string_freep(&up->location); /* there is nothing to abandon */
-    int64_t kept = kept_bytes(&response);
+    int64_t kept = registry_kept_bytes(&response);
     if (response.status / 100 != 2 || kept < 0)
         return 0;
     if (follow_location(up, &response, asked, err) < 0)
@@ -291,7 +289,7 @@ static int send_chunk(struct upload *up, int64_t *ret_retry_after_ms, struct err
     }
     if (follow_location(up, &response, asked, err) < 0)
         return -1;
-    int64_t kept = kept_bytes(&response);
+    int64_t kept = registry_kept_bytes(&response);
     return settle_at(up, kept < 0 ? up->reading_end : (uint64_t)kept, err) < 0 ? -1 : 1;
 }
 
