@@ -24,7 +24,7 @@ enum {
     /* Holds a head, then either a piece of the body or the head of the answer. */
     CONNECTION_MEMORY_BYTES = 2 * MAX_HEADER_BYTES,
     THREAD_STACK_BYTES = 1 << 20,
-    /* A chunked body that is too large is read on a little, so that the client gets to see the 413. */
+    /* A body that is too large is read on a little: a client that writes into a closed connection never reads the 413. */
     DRAIN_FACTOR = 4,
     LAST_ANSWERS_MS = 5000, /* for clients to take the answers of handlers that a stop has woken */
     MAX_DAEMON_OPTIONS = 8,
@@ -174,11 +174,24 @@ static bool has_long_head(const struct http_exchange *exchange)
     return info && info->header_size > MAX_HEADER_BYTES;
 }
 
-static bool announces_large_body(const struct http_exchange *exchange)
+static unsigned long long announced_length(const struct http_exchange *exchange)
 {
     const char *length = http_header_get(exchange, "Content-Length");
 
-    return length && strtoull(length, NULL, 10) > exchange->server->options.max_body;
+    return length ? strtoull(length, NULL, 10) : 0;
+}
+
+static bool announces_large_body(const struct http_exchange *exchange)
+{
+    return announced_length(exchange) > exchange->server->options.max_body;
+}
+
+/* Not worth reading to its end; or not sent at all before the client has seen "100 Continue" or the refusal. */
+static bool is_refused_unread(const struct http_exchange *exchange)
+{
+    return announces_large_body(exchange) &&
+           (announced_length(exchange) > exchange->server->options.max_body * DRAIN_FACTOR ||
+            http_header_get(exchange, "Expect"));
 }
 
 /* What is not streamed is kept up to the limit, or dropped when it is answered already. */
@@ -243,12 +256,14 @@ static enum MHD_Result begin(struct http_exchange *exchange)
                       "The request's header fields are too large: want at most 32 KiB.\n");
     if (options->streams && options->streams(options->self, exchange)) {
         run_handler(exchange);
-        if (!exchange->steps && announces_large_body(exchange)) {
+        if (!exchange->steps && is_refused_unread(exchange)) {
             http_answer_header(exchange, "Connection", "close");
             return exchange_send(exchange);
         }
-    } else if (announces_large_body(exchange)) {
+    } else if (is_refused_unread(exchange)) {
         return refuse_large_body(exchange);
+    } else {
+        exchange->too_large = announces_large_body(exchange);
     }
     exchange->client->body_credit_ms = options->slack_ms;
     await_body(exchange->client);

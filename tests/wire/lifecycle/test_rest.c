@@ -501,7 +501,7 @@ static void what_the_http_server_refuses_carries_the_callers_request_id(void **s
 {
     SCOPED(string) char *long_header = xasprintf("X-Long: %040000d", 0);
 
-    assert_refused_as_mine(*state, "Content-Length: 1048577", "HTTP/1.1 413 ");
+    assert_refused_as_mine(*state, "Content-Length: 1048577\r\nExpect: 100-continue", "HTTP/1.1 413 ");
     assert_refused_as_mine(*state, long_header, "HTTP/1.1 431 ");
 }
 

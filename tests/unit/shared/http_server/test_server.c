@@ -180,24 +180,53 @@ static void an_empty_answer_says_content_length_0_and_204_says_none(void **state
     assert_null(strcasestr(strbuf_text(&out), "content-length"));
 }
 
-static void a_body_above_the_limit_is_413_however_it_is_framed(void **state)
+static void assert_too_large(struct host *host, const char *framing, const char *body)
 {
     SCOPED_STRBUF struct strbuf out = STRBUF_INIT;
     SCOPED_STRBUF struct strbuf request = STRBUF_INIT;
 
-    talk(*state, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n", &out);
-    assert_says(&out, "HTTP/1.1 413");
+    strbuf_addf(&request, "POST / HTTP/1.1\r\nHost: h\r\n%s\r\nConnection: close\r\n\r\n%s", framing, body);
+    talk(host, strbuf_text(&request), &out);
+    assert_int_equal(strncmp(strbuf_text(&out), "HTTP/1.1 413", 12), 0);
     assert_says(&out, "{\"code\":\"TOO_LARGE\"}");
     assert_says(&out, "Content-Type: application/json");
+}
 
-    strbuf_adds(
-        &request,
-        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n7d0\r\n");
-    for (int i = 0; i < 2000; i++)
-        strbuf_addc(&request, 'x');
-    strbuf_adds(&request, "\r\n0\r\n\r\n");
-    talk(*state, strbuf_text(&request), &out);
-    assert_says(&out, "HTTP/1.1 413");
+static void a_body_above_the_limit_is_413_however_it_is_framed(void **state)
+{
+    char body[2001], chunked[2048];
+
+    memset(body, 'x', 2000);
+    body[2000] = '\0';
+    assert_too_large(*state, "Content-Length: 2000", body);
+    (void)snprintf(chunked, sizeof(chunked), "7d0\r\n%s\r\n0\r\n\r\n", body);
+    assert_too_large(*state, "Transfer-Encoding: chunked", chunked);
+}
+
+/* One that writes while the connection closes never reads the answer. */
+static void a_client_gets_to_send_a_body_that_is_a_little_too_large(void **state)
+{
+    struct host *host = *state;
+    SCOPED_STRBUF struct strbuf out = STRBUF_INIT;
+    SCOPED(fd) int fd = dial(host);
+
+    say(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n");
+    for (int i = 0; i < 1000; i++)
+        say(fd, "x");
+    assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0), 0); /* no answer yet */
+    say(fd, "x");
+    hear_all(fd, &out);
+    assert_int_equal(strncmp(strbuf_text(&out), "HTTP/1.1 413", 12), 0);
+}
+
+static void a_body_far_above_the_limit_is_413_before_it_is_sent(void **state)
+{
+    assert_too_large(*state, "Content-Length: 4001", "");
+}
+
+static void who_asks_before_sending_a_large_body_is_told_413(void **state)
+{
+    assert_too_large(*state, "Content-Length: 1001\r\nExpect: 100-continue", "");
 }
 
 static void a_handler_without_an_answer_is_a_500_with_a_body(void **state)
@@ -344,6 +373,9 @@ int main(void)
         WITH_SERVER(a_request_arrives_whole_and_undecoded),
         WITH_SERVER(an_empty_answer_says_content_length_0_and_204_says_none),
         WITH_SERVER(a_body_above_the_limit_is_413_however_it_is_framed),
+        WITH_SERVER(a_client_gets_to_send_a_body_that_is_a_little_too_large),
+        WITH_SERVER(a_body_far_above_the_limit_is_413_before_it_is_sent),
+        WITH_SERVER(who_asks_before_sending_a_large_body_is_told_413),
         WITH_SERVER(a_handler_without_an_answer_is_a_500_with_a_body),
         WITH_SERVER(one_connection_carries_many_requests),
         WITH_SERVER(an_idle_connection_is_closed),
