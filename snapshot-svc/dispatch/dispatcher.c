@@ -12,6 +12,7 @@ enum {
     FOLLOWERS_MAX = 256,
     RETRY_FIRST_MS = 250,
     RETRY_MAX_MS = 15 * 1000,
+    LINE_RETRY_MS = 1000,
     PROGRESS_EVERY_MS = 1000,
     CANCEL_DEBT_MS = 30 * 60 * 1000, /* longer than any agent holds */
 };
@@ -26,6 +27,8 @@ static struct dispatcher_options with_defaults(struct dispatcher_options options
         options.retry_first_ms = RETRY_FIRST_MS;
     if (!options.retry_max_ms)
         options.retry_max_ms = RETRY_MAX_MS;
+    if (!options.line_retry_ms)
+        options.line_retry_ms = LINE_RETRY_MS;
     if (!options.progress_every_ms)
         options.progress_every_ms = PROGRESS_EVERY_MS;
     return options;
@@ -288,6 +291,7 @@ struct dispatcher_load dispatcher_load(struct dispatcher *dispatcher)
 {
     pthread_mutex_lock(&dispatcher->lock);
     struct dispatcher_load load = {.followed = dispatcher->unfinished,
+                                   .in_line = line_length(dispatcher),
                                    .known = HASH_COUNT(dispatcher->follows)};
     pthread_mutex_unlock(&dispatcher->lock);
     return load;

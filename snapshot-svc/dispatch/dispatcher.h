@@ -36,9 +36,10 @@
 struct dispatcher_options {
     struct agents *agents; /* borrowed */
     bool registry_insecure;
-    unsigned followers_max;    /* 0: 256 */
-    int64_t retry_first_ms;    /* 0: 250 */
-    int64_t retry_max_ms;      /* 0: 15000 */
+    unsigned followers_max; /* 0: 256 */
+    int64_t retry_first_ms; /* 0: 250 */
+    int64_t retry_max_ms;   /* 0: 15000 */
+    int64_t line_retry_ms;  /* for one whom a full node refused, when nothing tells of a free slot; 0: 1000 */
     int64_t progress_every_ms; /* 0: 1000 */
 
     /* The .dockerconfigjson to push with; nothing is added: anonymous. The buffer is wiped after use. */
@@ -91,6 +92,7 @@ void dispatcher_forget(struct dispatcher *dispatcher, const char *snapshot_uid);
 
 struct dispatcher_load {
     unsigned followed; /* commits without an outcome */
+    unsigned in_line;  /* of those: refused for want of a slot on their node */
     unsigned known;    /* views */
 };
 struct dispatcher_load dispatcher_load(struct dispatcher *dispatcher);

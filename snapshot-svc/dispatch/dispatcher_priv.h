@@ -26,6 +26,7 @@ struct follow {
     bool asked_in_doubt; /* the view was in doubt when the stream was opened: its first event settles that */
     struct backoff uploads;  /* of a commit that was handed over: no progress shortens it */
     bool in_line;            /* refused for want of a slot: waits for its turn on the node */
+    bool slot_came_free;     /* on its node, since it was last refused one */
     bool busy;               /* a follower works on it; only then it is used without the lock */
     bool given_up;           /* cancelled: no more tries */
     bool forgotten;          /* to be freed when no longer busy */
@@ -75,6 +76,7 @@ void follow_settle_cancel(struct dispatcher *dispatcher, struct follow *follow);
 void line_join(struct dispatcher *dispatcher, struct follow *follow);
 void line_leave(struct dispatcher *dispatcher, struct follow *follow);
 void line_advance(struct dispatcher *dispatcher, const char *node);
+unsigned line_length(const struct dispatcher *dispatcher); /* on all nodes */
 
 /* A node's agent has come, moved or gone; self is the dispatcher. Without the lock held. */
 agents_changed_fn follow_agent_changed;

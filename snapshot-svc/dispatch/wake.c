@@ -8,8 +8,6 @@
 
 #include "snapshot-svc/dispatch/dispatcher_priv.h"
 
-enum { LINE_RETRY_MS = 1000 };
-
 static bool is_unfinished(const struct follow *follow)
 {
     return follow->view.state == COMMIT_RUNNING && !follow->given_up;
@@ -28,6 +26,18 @@ static struct follow *first_in_line(struct dispatcher *dispatcher, const char *n
     return first;
 }
 
+unsigned line_length(const struct dispatcher *dispatcher)
+{
+    const struct follow *follow, *next;
+    unsigned length = 0;
+
+    HASH_ITER(hh, dispatcher->follows, follow, next)
+    {
+        length += follow->in_line;
+    }
+    return length;
+}
+
 /* Also when it is under way: if it fails, it is tried once more. */
 static void try_now(struct dispatcher *dispatcher, const struct follow *follow)
 {
@@ -35,22 +45,36 @@ static void try_now(struct dispatcher *dispatcher, const struct follow *follow)
     workqueue_add(dispatcher->queue, follow->key);
 }
 
-/* One place of the node's may be free. */
+/* One place of the node's may be free. Whoever is asking at this moment may have been refused before it was. */
 void line_advance(struct dispatcher *dispatcher, const char *node)
 {
     const struct follow *first = first_in_line(dispatcher, node);
+    struct follow *follow, *next;
 
     if (first)
         try_now(dispatcher, first);
+    HASH_ITER(hh, dispatcher->follows, follow, next)
+    {
+        if (follow->busy && strcmp(follow->node, node) == 0)
+            follow->slot_came_free = true;
+    }
 }
 
 void line_join(struct dispatcher *dispatcher, struct follow *follow)
 {
+    const bool slot_came_free = follow->slot_came_free;
+
     follow->in_line = true;
+    follow->slot_came_free = false;
     if (first_in_line(dispatcher, follow->node) != follow)
         return;
+    if (slot_came_free) {
+        try_now(dispatcher, follow);
+        return;
+    }
     workqueue_add_rate_limited(dispatcher->queue, follow->key);
-    workqueue_add_after(dispatcher->queue, follow->key, LINE_RETRY_MS); /* the earlier of the two */
+    workqueue_add_after(dispatcher->queue, follow->key,
+                        dispatcher->options.line_retry_ms); /* the earlier of the two */
 }
 
 void line_leave(struct dispatcher *dispatcher, struct follow *follow)

@@ -2,10 +2,10 @@
  * any test lives: what happens, happens because of an event. */
 #include "tests/unit/snapshot-svc/dispatch/dispatch_kit.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/base/alloc.h"
-#include "shared/base/clock.h"
 
 #define FAR_MS     (10 * 60 * 1000) /* a deadline that no test lives to see either */
 #define PATIENCE_S 100
@@ -186,13 +186,26 @@ static void a_stopped_dispatcher_hears_of_no_agent(void **state)
 
 /* ---- slots ---- */
 
-static void follow_number(struct fixture *fixture, unsigned number)
+/* Nothing tells that a commit has joined the line; nobody but this test needs to know. */
+static void await_line(struct fixture *fixture, unsigned length)
 {
-    SCOPED(string) char *key = xasprintf("uid-%u.1", number);
-    SCOPED(string) char *pod = xasprintf("pod-%u", number);
+    while (dispatcher_load(fixture->dispatcher).in_line < length)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+}
 
-    follow_on_pod(fixture, key, pod, FAR_MS);
-    fake_committer_await_calls(fixture->agent, number + 1); /* so that it is in its place */
+/* Each is in its place before the next one comes: `slots` of them run, the others wait. */
+static void follow_numbers(struct fixture *fixture, unsigned count, unsigned slots)
+{
+    fake_committer_slots(fixture->agent, slots);
+    for (unsigned i = 0; i < count; i++) {
+        SCOPED(string) char *key = xasprintf("uid-%u.1", i);
+        SCOPED(string) char *pod = xasprintf("pod-%u", i);
+        follow_on_pod(fixture, key, pod, FAR_MS);
+        if (i < slots)
+            fake_committer_await_begun(fixture->agent, i + 1);
+        else
+            await_line(fixture, i + 1 - slots);
+    }
 }
 
 static void finish_number(struct fixture *fixture, unsigned number)
@@ -207,11 +220,8 @@ static void a_slot_that_comes_free_goes_to_the_oldest_at_once(void **state)
 {
     enum { COMMITS = 30, SLOTS = 2 };
     struct fixture *fixture = *state;
-    const int64_t begin_ms = clock_monotonic_ms();
 
-    fake_committer_slots(fixture->agent, SLOTS);
-    for (unsigned i = 0; i < COMMITS; i++)
-        follow_number(fixture, i);
+    follow_numbers(fixture, COMMITS, SLOTS);
     for (unsigned i = 0; i < COMMITS; i++) {
         fake_committer_await_begun(fixture->agent, i + SLOTS < COMMITS ? i + SLOTS : COMMITS);
         finish_number(fixture, i); /* which runs, as those before it are done */
@@ -220,7 +230,6 @@ static void a_slot_that_comes_free_goes_to_the_oldest_at_once(void **state)
         SCOPED(string) char *key = xasprintf("uid-%u.1", i);
         assert_succeeds(fixture, key);
     }
-    assert_true(clock_monotonic_ms() - begin_ms < COMMITS * 1000 / 2); /* not by asking now and then */
 }
 
 static void several_slots_that_come_free_together_are_all_taken(void **state)
@@ -228,9 +237,7 @@ static void several_slots_that_come_free_together_are_all_taken(void **state)
     enum { COMMITS = 8, SLOTS = 4 };
     struct fixture *fixture = *state;
 
-    fake_committer_slots(fixture->agent, SLOTS);
-    for (unsigned i = 0; i < COMMITS; i++)
-        follow_number(fixture, i);
+    follow_numbers(fixture, COMMITS, SLOTS);
     for (unsigned i = 0; i < SLOTS; i++)
         finish_number(fixture, i);
     fake_committer_await_begun(fixture->agent, COMMITS);
@@ -241,11 +248,9 @@ static void one_that_leaves_the_line_does_not_hold_it_up(void **state)
     struct fixture *fixture = *state;
     struct error err = {0};
 
-    fake_committer_slots(fixture->agent, 1);
-    for (unsigned i = 0; i < 4; i++)
-        follow_number(fixture, i);
+    follow_numbers(fixture, 4, 1);
+    dispatcher_forget(fixture->dispatcher, "uid-2"); /* before it is the first, and asks */
     assert_ok(dispatcher_cancel(fixture->dispatcher, NODE, "uid-1.1", &err), &err);
-    dispatcher_forget(fixture->dispatcher, "uid-2");
     finish_number(fixture, 0);
     fake_committer_await_begun(fixture->agent, 2);
     finish_number(fixture, 3);
@@ -257,6 +262,9 @@ static void slots_of_others_come_free_too(void **state)
 {
     struct fixture *fixture = *state;
 
+    end_dispatcher(fixture);
+    fixture->options.line_retry_ms = 100;
+    begin_dispatcher(fixture);
     fake_committer_refuses(fixture->agent, 3, ERR_EXHAUSTED, NULL);
     fake_committer_plans(fixture->agent, FAKE_SUCCEEDS);
     follow_on_pod(fixture, "uid-1.1", "pod-1", FAR_MS);
