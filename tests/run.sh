@@ -42,7 +42,22 @@ case " ${parts[*]} " in
     ;;
 esac
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=
+
+# Which programs failed and, of those, which cases: for the end of the run, where it is read first.
+name_failures() { # log
+    awk '
+        { sub(/\r$/, "") }
+        /^[0-9]+: \[  FAILED  \] / && !/test\(s\), listed below/ {
+            test = $1 + 0
+            sub(/^[0-9]+: \[  FAILED  \] /, "")
+            if (!seen[test, $0]++) cases[test] = cases[test] "\n    " $0
+        }
+        /^ *[0-9]+\/[0-9]+ Test +#[0-9]+:/ && !/   Passed / && !/\*\*\*Skipped/ {
+            match($0, /#[0-9]+/)
+            print "  " $4 cases[substr($0, RSTART + 1, RLENGTH - 1) + 0]
+        }' "$1"
+}
 
 # Reads `ctest -V` output: CMocka's totals where a program prints them, else one case per program. Several may run at once: every
 # line of a program begins with the number of its test.
@@ -80,6 +95,7 @@ run_part() { # preset, label
         echo "--- no program failed; the end of $log:"
         tail -n 60 "$log"
     fi
+    [ "$f" -eq 0 ] || failures+="$1 $2:"$'\n'"$(name_failures "$log")"$'\n'
 }
 
 # What was compiled once, in whichever clone, is not compiled again.
@@ -100,5 +116,6 @@ for preset in "${presets[@]}"; do
     done
 done
 
+[ -z "$failures" ] || printf '\nfailed:\n%s' "$failures"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -46,10 +46,15 @@ e2e_show_logs()
     echo "--- objects in $NS"
     kubectl -n "$NS" get bsbx,sbxsnap,jobs,pods -o wide 2>&1
     kubectl -n "$NS" get events --sort-by=.lastTimestamp 2>&1 | tail -n 25
-    echo "--- snapshot-svc"
-    kubectl -n "$SYSTEM" logs -l app.kubernetes.io/component=snapshot-svc --tail=15 --prefix 2>&1
-    echo "--- committer-agent"
-    kubectl -n "$SYSTEM" logs -l app.kubernetes.io/component=committer-agent --tail=15 --prefix 2>&1
+    complaints_of snapshot-svc
+    complaints_of committer-agent
+    complaints_of lifecycle-svc
+}
+
+complaints_of() # COMPONENT
+{
+    echo "--- $1, warnings and errors"
+    kubectl -n "$SYSTEM" logs -l "app.kubernetes.io/component=$1" --tail=1000 --prefix 2>&1 | grep -vF '"level":"info"' | tail -n 12
 }
 
 # ---- registry ----

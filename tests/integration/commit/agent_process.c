@@ -15,7 +15,7 @@
 #include "shared/base/clock.h"
 #include "tests/unit/testing.h"
 
-enum { START_MS = 30000, DEATH_MS = 5000 };
+enum { START_MS = 60000, DEATH_MS = 60000 };
 
 /* The environment of the test and one setting (or NULL) more, which is borrowed. The caller frees the list. */
 static char **environment_with(char *setting)

@@ -16,7 +16,7 @@
 #include "tests/integration/layer/tree.h"
 #include "tests/unit/testing.h"
 
-enum { WRITES_MS = 10000, WRITTEN_MAX = 16 << 20 };
+enum { WRITES_MS = 60000, WRITTEN_MAX = 16 << 20 };
 
 /* A file of every kind, and more than a few milliseconds of upload; then a writer that never rests. */
 static const char *const script =
