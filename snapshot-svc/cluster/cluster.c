@@ -15,6 +15,7 @@ static const struct cluster_kind_info kinds[] = {
     [KIND_JOB]              = {"batch/v1",  "Job",             "jobs"},
     [KIND_LEASE]            = {"coordination.k8s.io/v1", "Lease", "leases"},
     [KIND_VOLUME_CLAIM]     = {"v1",        "PersistentVolumeClaim", "persistentvolumeclaims"},
+    [KIND_POOL]             = {OPENSANDBOX, "Pool",            "pools"},
 };
 /* clang-format on */
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_MAX, "every kind has a row");

@@ -29,6 +29,7 @@ enum cluster_kind {
     KIND_JOB,
     KIND_LEASE,
     KIND_VOLUME_CLAIM,
+    KIND_POOL,
     KIND_MAX
 };
 

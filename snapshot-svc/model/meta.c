@@ -44,6 +44,24 @@ bool meta_has_finalizer(const struct object_meta *meta, const char *finalizer)
     return false;
 }
 
+json_t *meta_finalizers_without(const struct object_meta *meta, const char *finalizer)
+{
+    json_t *rest = json_array();
+
+    for (size_t i = 0; i < meta->finalizers.count; i++)
+        if (strcmp(meta->finalizers.items[i], finalizer) != 0)
+            json_array_append_new(rest, json_string(meta->finalizers.items[i]));
+    return rest;
+}
+
+json_t *meta_finalizers_with(const struct object_meta *meta, const char *finalizer)
+{
+    json_t *all = meta_finalizers_without(meta, finalizer);
+
+    json_array_append_new(all, json_string(finalizer));
+    return all;
+}
+
 const char *meta_label(const struct object_meta *meta, const char *key)
 {
     return json_map_get(&meta->labels, key);
@@ -94,6 +112,11 @@ static json_t *owner_references_to(const struct object_meta *owner, const char *
 json_t *owner_references_to_sandbox(const struct object_meta *sandbox)
 {
     return owner_references_to(sandbox, "BatchSandbox");
+}
+
+json_t *owner_references_to_pool(const struct object_meta *pool)
+{
+    return owner_references_to(pool, "Pool");
 }
 
 json_t *owner_references_to_snapshot(const struct object_meta *snapshot)

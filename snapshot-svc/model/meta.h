@@ -32,6 +32,9 @@ extern const struct json_field object_meta_fields[];
 
 bool meta_is_deleting(const struct object_meta *meta);
 bool meta_has_finalizer(const struct object_meta *meta, const char *finalizer);
+/* New arrays of its finalizers: all and this one, all but this one. */
+json_t *meta_finalizers_with(const struct object_meta *meta, const char *finalizer);
+json_t *meta_finalizers_without(const struct object_meta *meta, const char *finalizer);
 const char *meta_label(const struct object_meta *meta, const char *key);      /* NULL: absent */
 const char *meta_annotation(const struct object_meta *meta, const char *key); /* NULL: absent */
 
@@ -46,4 +49,5 @@ bool meta_is_controlled_by(const struct object_meta *meta, const char *uid);
 
 /* A new ownerReferences array with one controller reference (contract/crds.md §7). */
 json_t *owner_references_to_sandbox(const struct object_meta *sandbox);
+json_t *owner_references_to_pool(const struct object_meta *pool);
 json_t *owner_references_to_snapshot(const struct object_meta *snapshot);

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -61,6 +62,19 @@ char *name_pod(const char *sandbox, int32_t index)
     SCOPED(string)
     char *suffix = xasprintf("-%d", (int)index);
     return with_suffix(sandbox, suffix);
+}
+
+char *name_pool_pod(const char *pool, const char *pool_uid, uint32_t number)
+{
+    /* Those that Kubernetes generates names of: no vowels, so no words. */
+    static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+    SCOPED(string) char *seed = xasprintf("%s/%" PRIu32, pool_uid, number);
+    const struct digest digest = digest_of(seed, strlen(seed));
+    char suffix[6] = "";
+
+    for (size_t i = 0; i < 5; i++)
+        suffix[i] = letters[digest.bytes[i] % (sizeof(letters) - 1)];
+    return xasprintf("%.57s-%s", pool, suffix);
 }
 
 char *name_internal_snapshot(const char *sandbox)

@@ -58,11 +58,27 @@
 #define LABEL_OF_JOB             "job-name" /* set by the Job controller on a Job's pods */
 #define LABEL_OF_JOB_NEW         "batch.kubernetes.io/job-name"
 
+/* Of pooled sandboxes and the pods of Pools. The lists are {"pods":["p1",...]}: what a sandbox was ever given, in order; what it gave
+ * back; what of that was recycled (contract/crds.md §6.2). */
+#define LABEL_POOL_NAME           "sandbox.opensandbox.io/pool-name"
+#define LABEL_POOL_REVISION       "sandbox.opensandbox.io/pool-revision"
+#define LABEL_EVICT               "pool.opensandbox.io/evict"
+#define ANNOTATION_ALLOC_STATUS   "sandbox.opensandbox.io/alloc-status"
+#define ANNOTATION_ALLOC_RELEASE  "sandbox.opensandbox.io/alloc-release"
+#define ANNOTATION_ALLOC_RELEASED "sandbox.opensandbox.io/alloc-released"
+/* On a pod of a Pool: "<uid> <name>" of the sandbox that has it, or had it and it was not recycled since (allocation.h). */
+#define ANNOTATION_ALLOCATED_TO "stasis.opensandbox.io/allocated-to"
+
+#define FINALIZER_POOL_ALLOCATION "pool.sandbox.opensandbox.io/pool-allocation"
+/* On a Pool while some pod of it is a sandbox's: its pods go with it, and nobody's work may (K5). */
+#define FINALIZER_POOL_IN_USE  "pool.sandbox.opensandbox.io/in-use"
 #define FINALIZER_SNAPSHOT     "sandboxsnapshot.sandbox.opensandbox.io/cleanup"
 #define FINALIZER_TASK_CLEANUP "batch-sandbox.sandbox.opensandbox.io/task-cleanup"
 
 char *name_pod(const char *sandbox, int32_t index); /* "<bs>-<index>" */
-char *name_internal_snapshot(const char *sandbox);  /* "<bs>-pause" */
+/* "<pool>-" and five characters that follow from the Pool's uid and the number, so that making it twice makes one. */
+char *name_pool_pod(const char *pool, const char *pool_uid, uint32_t number);
+char *name_internal_snapshot(const char *sandbox); /* "<bs>-pause" */
 char *
 name_public_snapshot(const char *id); /* "osb-snap-" + 32 hex digits: the UUID's, else of the id's SHA-256 */
 char *

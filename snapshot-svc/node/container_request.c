@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "shared/base/alloc.h"
+#include "snapshot-svc/model/quantity.h"
 #include "snapshot-svc/node/expand.h"
 #include "snapshot-svc/node/members.h"
-#include "snapshot-svc/node/quantity.h"
 
 typedef Opensandbox__Committer__V1__EnvVar env_message;
 typedef Opensandbox__Committer__V1__Mount mount_message;

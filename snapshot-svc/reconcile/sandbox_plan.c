@@ -72,10 +72,7 @@ static void plan_deletion(const struct batchsandbox *sandbox, struct plan *plan)
 {
     if (!meta_has_finalizer(&sandbox->meta, FINALIZER_TASK_CLEANUP))
         return;
-    json_t *rest = json_array();
-    for (size_t i = 0; i < sandbox->meta.finalizers.count; i++)
-        if (strcmp(sandbox->meta.finalizers.items[i], FINALIZER_TASK_CLEANUP) != 0)
-            json_array_append_new(rest, json_string(sandbox->meta.finalizers.items[i]));
+    json_t *rest = meta_finalizers_without(&sandbox->meta, FINALIZER_TASK_CLEANUP);
     struct object_ref self = {KIND_BATCH_SANDBOX, &sandbox->meta};
     act_patch(plan, self, json_pack("{s:{s:o}}", "metadata", "finalizers", rest));
 }

@@ -3,7 +3,7 @@
 
 #include "lifecycle-svc/sandbox/quantity.h"
 #include "shared/json/json.h"
-#include "snapshot-svc/node/quantity.h"
+#include "snapshot-svc/model/quantity.h"
 
 static void check_value(const json_t *value, const char *text)
 {

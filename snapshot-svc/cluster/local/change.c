@@ -13,7 +13,7 @@
 
 static bool counts_generations(enum cluster_kind kind)
 {
-    return kind == KIND_BATCH_SANDBOX || kind == KIND_SANDBOX_SNAPSHOT;
+    return kind == KIND_BATCH_SANDBOX || kind == KIND_SANDBOX_SNAPSHOT || kind == KIND_POOL;
 }
 
 static const char *name_of(const json_t *object)

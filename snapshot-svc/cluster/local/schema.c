@@ -42,6 +42,7 @@ static const char *const condition_states[] = {"True", "False", NULL};
 static const char *const sandbox_phases[] = {"Pending",  "Succeed", "Pausing", "Paused",
                                              "Resuming", "Failed",  NULL};
 static const char *const snapshot_phases[] = {"Pending", "Committing", "Succeed", "Failed", NULL};
+static const char *const recycle_strategies[] = {"Delete", "Restart", "Noop", NULL};
 static const char *const committers[] = {"agent", "job", NULL};
 
 /* clang-format off */
@@ -146,12 +147,59 @@ static const struct member snapshot_members[] = {
     MEMBERS_END,
 };
 
+static const struct member capacity_members[] = {
+    MEMBER("bufferMin", INT32, .required = true, .not_negative = true),
+    MEMBER("bufferMax", INT32, .required = true, .not_negative = true),
+    MEMBER("poolMin", INT32, .required = true, .not_negative = true),
+    MEMBER("poolMax", INT32, .required = true, .not_negative = true),
+    MEMBERS_END,
+};
+
+static const struct member unavailable_members[] = {
+    MEMBER("maxUnavailable", ANY), /* a number or a percentage */
+    MEMBERS_END,
+};
+
+static const struct member recycle_members[] = {
+    MEMBER("type", STRING, .one_of = recycle_strategies, .default_string = "Delete"),
+    MEMBERS_END,
+};
+
+static const struct member pool_spec[] = {
+    MEMBER("template", ANY),
+    MEMBER("capacitySpec", OBJECT, .required = true, .members = capacity_members),
+    MEMBER("scaleStrategy", OBJECT, .members = unavailable_members),
+    MEMBER("updateStrategy", OBJECT, .members = unavailable_members),
+    MEMBER("recycleStrategy", OBJECT, .members = recycle_members),
+    MEMBERS_END,
+};
+
+static const struct member pool_status[] = {
+    MEMBER("total", INT32, .required = true),
+    MEMBER("allocated", INT32, .required = true),
+    MEMBER("available", INT32, .required = true),
+    MEMBER("revision", STRING, .required = true),
+    MEMBER("updated", INT32),
+    MEMBER("observedGeneration", INT64),
+    MEMBERS_END,
+};
+
+static const struct member pool_members[] = {
+    MEMBER("apiVersion", STRING),
+    MEMBER("kind", STRING),
+    MEMBER("metadata", ANY),
+    MEMBER("spec", OBJECT, .members = pool_spec),
+    MEMBER("status", OBJECT, .members = pool_status),
+    MEMBERS_END,
+};
+
 static const struct member *const schemas[KIND_MAX] = {
     [KIND_BATCH_SANDBOX]    = sandbox_members,
     [KIND_SANDBOX_SNAPSHOT] = snapshot_members,
     [KIND_POD]              = NULL, /* no custom resources */
     [KIND_SECRET]           = NULL,
     [KIND_EVENT]            = NULL,
+    [KIND_POOL]             = pool_members,
 };
 /* clang-format on */
 

@@ -498,7 +498,6 @@ static void paused_is_said_only_when_the_pod_is_gone(void **state)
     kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Pausing");
     restart(kit);
     kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Pausing");
-    kit->pods_keep_their_finalizer = false;
     kit_patch(kit, KIND_POD, "demo-0", "{\"metadata\":{\"finalizers\":[]}}");
     kit_await_phase(kit, KIND_BATCH_SANDBOX, "demo", "Paused");
 }

@@ -9,7 +9,7 @@
 
 #include "shared/base/cleanup.h"
 #include "shared/json/json.h"
-#include "snapshot-svc/node/quantity.h"
+#include "snapshot-svc/model/quantity.h"
 
 enum { REFUSED = -1 };
 

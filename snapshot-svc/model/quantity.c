@@ -1,4 +1,4 @@
-#include "snapshot-svc/node/quantity.h"
+#include "snapshot-svc/model/quantity.h"
 
 #include <stdbool.h>
 #include <stdio.h>
