@@ -121,11 +121,11 @@ node_stop()
     rm -f "$(node_dir "$node")/run/$name.pid"
 }
 
-# A process that is frozen (v1) does not die of SIGKILL until it is thawed.
+# A process that is frozen (v1) does not die of SIGKILL until it is thawed. One that was killed before may end between our look and our signal.
 node_kill()
 {
     if node_find "$1"; then
-        kill -KILL "${NODE_PIDS[$1]}"
+        kill -KILL "${NODE_PIDS[$1]}" 2>/dev/null || :
         cgroup_thaw "$(node_group "$1")"
     fi
 }
